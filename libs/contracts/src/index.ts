@@ -1,0 +1,48 @@
+export type { CloudEvent } from './cloud-event.js';
+export {
+  assertData,
+  ContractViolation,
+  type DataOf,
+  defineEvent,
+  type EventDefinition,
+  type EventOrigin,
+  isEvent,
+  toCloudEvent,
+} from './define-event.js';
+export { Cap, Change, digestOf, PatchRef, Plan, Ring } from './change.js';
+export {
+  type GroupSelectors,
+  matchesSelector,
+  type SelectableEndpoint,
+  SELECTABLE_ATTRIBUTES,
+  Selector,
+  unknownAttribute,
+} from './selector.js';
+export {
+  APPLICABILITY_STATES,
+  ApplicabilityState,
+  BUSINESS_IMPACTS,
+  BusinessImpact,
+  CATEGORIES,
+  Category,
+  Environment,
+  ENVIRONMENTS,
+  Exposure,
+  EXPOSURES,
+  Response,
+  RESPONSES,
+} from './vocabulary.js';
+export {
+  Artifact,
+  EndpointAttributes,
+  ENDPOINTS_TOPIC,
+  Patch,
+  PATCHES_TOPIC,
+} from './discovery.js';
+export { DECISIONS_TOPIC, PriorityDecision } from './prioritization.js';
+export { REQUESTS_TOPIC } from './approval.js';
+export { OUTCOMES, OUTCOMES_TOPIC, PackageVersion, ROLLOUTS_TOPIC } from './deployment.js';
+export * as discovery from './discovery.js';
+export * as prioritization from './prioritization.js';
+export * as approval from './approval.js';
+export * as deployment from './deployment.js';

@@ -1,0 +1,129 @@
+/** JSON as RFC 8259 knows it; what an event carries. */
+export type Json =
+  string | number | boolean | null | readonly Json[] | { readonly [k: string]: Json };
+
+/** What every stored event says about its origin. Times are RFC 3339 in UTC. */
+export type EventMetadata = Readonly<{
+  schemaVersion: number;
+  /** The command that led to the event; `handle` recognises a repeated command by it. */
+  commandId: string;
+  $correlationId: string;
+  $causationId: string;
+  /** Opaque id of the person, service or endpoint on whose behalf it happened. */
+  actor: string;
+  occurredAt: string;
+  /** W3C trace context of the request that caused it. */
+  traceparent: string;
+}>;
+
+export type NewEvent = Readonly<{
+  /** A UUID. The same id may be used again only to repeat the same append. */
+  id: string;
+  type: string;
+  data: Json;
+  metadata: EventMetadata;
+}>;
+
+/** Opaque, ordered and exclusive: compare with `comparePositions`, never by its text. */
+export type Position = string & { readonly brand: 'Position' };
+
+export type StoredEvent = NewEvent &
+  Readonly<{
+    stream: string;
+    /** 0 for the first event of a stream, then without a gap. */
+    revision: number;
+    position: Position;
+    /** The store's clock; not promised to be monotonic. */
+    recordedAt: string;
+  }>;
+
+/** The revision of the last event that the writer has seen, or that there must be none. */
+export type ExpectedRevision = number | 'no-stream';
+
+export type AppendResult = Readonly<{ revision: number; position: Position }>;
+
+export type SubscriptionItem =
+  | Readonly<{ kind: 'event'; event: StoredEvent }>
+  /** Everything up to `position` has been delivered; sent again after each time of being behind. */
+  | Readonly<{ kind: 'caught-up'; position: Position }>;
+
+export type SubscribeOptions = Readonly<{
+  /** Exclusive; `null` starts at the beginning. */
+  after: Position | null;
+  /** Stream name prefixes with their dash: `approvalRequest-`. Empty: everything. */
+  prefixes: readonly string[];
+  signal: AbortSignal;
+}>;
+
+export type ReadOptions = Readonly<{
+  /** First revision to return; 0 by default. */
+  from?: number;
+  /** At most this many events; 1,000 by default, 10,000 at most. */
+  maxCount?: number;
+}>;
+
+/**
+ * Streams of events with optimistic concurrency and one total order.
+ *
+ * Promises only what every store can keep: appending the same events with the same ids to the same
+ * stream at the same expected revision again is a success without effect; any other reuse of an
+ * event id is undefined. One append holds at most 1 MiB of data and metadata.
+ */
+export interface EventStore {
+  /** @throws WrongExpectedRevision, AppendTooLarge, InvalidEvent */
+  append(
+    stream: string,
+    expected: ExpectedRevision,
+    events: readonly NewEvent[],
+  ): Promise<AppendResult>;
+
+  /** One page of a stream in revision order; empty for a stream that does not exist. */
+  read(stream: string, options?: ReadOptions): Promise<readonly StoredEvent[]>;
+
+  /** The position of the newest event, `null` while the store is empty. */
+  head(): Promise<Position | null>;
+
+  /**
+   * Events after a position in their order, then live. It may end at any time without an error:
+   * resume from the last position that was acted on. Use it with `for await`, never with a listener.
+   */
+  subscribe(options: SubscribeOptions): AsyncIterable<SubscriptionItem>;
+
+  comparePositions(a: Position, b: Position): number;
+}
+
+export const APPEND_BYTES_MAX = 1_048_576;
+
+export class WrongExpectedRevision extends Error {
+  constructor(
+    readonly stream: string,
+    readonly expected: ExpectedRevision,
+    readonly actual: ExpectedRevision,
+  ) {
+    super(`Stream ${stream} is at revision ${String(actual)}, not ${String(expected)}.`);
+    this.name = 'WrongExpectedRevision';
+  }
+}
+
+export class AppendTooLarge extends Error {
+  constructor(
+    readonly stream: string,
+    readonly bytes: number,
+  ) {
+    super(
+      `An append to ${stream} holds ${String(bytes)} bytes; at most ${String(APPEND_BYTES_MAX)} are allowed.`,
+    );
+    this.name = 'AppendTooLarge';
+  }
+}
+
+/** An event or stream name that no store would take: the field and its rule are in the message. */
+export class InvalidEvent extends Error {
+  constructor(
+    readonly field: string,
+    readonly rule: string,
+  ) {
+    super(`${field}: ${rule}`);
+    this.name = 'InvalidEvent';
+  }
+}
