@@ -1,14 +1,12 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { defineEvent } from './define-event.js';
+import { EndpointAttributes } from './endpoint-attributes.js';
 import { Selector } from './selector.js';
 import {
   ApplicabilityState,
-  BusinessImpact,
   Count,
   Cve,
   Digest,
-  Environment,
-  Exposure,
   Id,
   Instant,
   literals,
@@ -18,28 +16,6 @@ import {
 
 export const ENDPOINTS_TOPIC = 'discovery.endpoints.v1';
 export const PATCHES_TOPIC = 'discovery.patches.v1';
-
-export const EndpointAttributes = Type.Object({
-  hostname: Type.String(),
-  platform: Type.Object({
-    os: Type.String(),
-    release: Type.String(),
-    codename: Type.String(),
-    architecture: Type.String(),
-  }),
-  department: Type.String(),
-  location: Type.String(),
-  deviceType: Type.String(),
-  environment: Environment,
-  businessImpact: BusinessImpact,
-  exposure: Exposure,
-  owner: Type.String(),
-  /** IANA name. */
-  timeZone: Type.String(),
-  hardwareModel: Type.String(),
-  labels: Type.Record(Type.String(), Type.String()),
-});
-export type EndpointAttributes = Static<typeof EndpointAttributes>;
 
 const endpoints = <S extends Parameters<typeof defineEvent>[3]>(name: string, schema: S) =>
   defineEvent('discovery', ENDPOINTS_TOPIC, name, schema);

@@ -32,13 +32,8 @@ export {
   Response,
   RESPONSES,
 } from './vocabulary.js';
-export {
-  Artifact,
-  EndpointAttributes,
-  ENDPOINTS_TOPIC,
-  Patch,
-  PATCHES_TOPIC,
-} from './discovery.js';
+export { EndpointAttributes } from './endpoint-attributes.js';
+export { Artifact, ENDPOINTS_TOPIC, Patch, PATCHES_TOPIC } from './discovery.js';
 export { DECISIONS_TOPIC, PriorityDecision } from './prioritization.js';
 export { REQUESTS_TOPIC } from './approval.js';
 export { OUTCOMES, OUTCOMES_TOPIC, PackageVersion, ROLLOUTS_TOPIC } from './deployment.js';

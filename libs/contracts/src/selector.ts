@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import type { EndpointAttributes } from './discovery.js';
+import type { EndpointAttributes } from './endpoint-attributes.js';
 import { Id } from './vocabulary.js';
 
 /** Attributes a selector may compare; a label is named `labels.<name>`. */

@@ -1,0 +1,2 @@
+// planted: @nx/enforce-module-boundaries
+export { Subject } from 'rxjs';

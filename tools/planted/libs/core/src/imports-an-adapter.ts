@@ -1,0 +1,2 @@
+// planted: @nx/enforce-module-boundaries
+export { answer } from '@planted/adapter';

@@ -1,0 +1,4 @@
+// planted: @typescript-eslint/no-floating-promises
+export function start(work: () => Promise<void>): void {
+  work();
+}

@@ -1,0 +1,2 @@
+// planted: application-knows-no-adapter
+export { table } from '../adapters/table.js';

@@ -1,0 +1,2 @@
+// planted: no-restricted-properties
+export const home = (): string | undefined => process.env['HOME'];

@@ -1,0 +1,2 @@
+// planted: nothing
+export const double = (n: number): number => n * 2;

@@ -1,0 +1,2 @@
+// planted: no-restricted-imports
+export { Injectable } from '@nestjs/common';

@@ -1,0 +1,2 @@
+// planted: no-restricted-imports
+export { readFileSync } from 'node:fs';

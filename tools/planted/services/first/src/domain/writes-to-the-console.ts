@@ -1,0 +1,4 @@
+// planted: no-restricted-globals
+export const shout = (): void => {
+  console.log('!');
+};

@@ -1,0 +1,2 @@
+// planted: @nx/enforce-module-boundaries
+export { second } from '@planted/second';
