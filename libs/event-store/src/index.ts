@@ -1,0 +1,29 @@
+export { APPEND_EVENTS_MAX } from './check-append.js';
+export { type Codec, jsonCodec, UndecodableEvent } from './codec.js';
+export {
+  APPEND_BYTES_MAX,
+  AppendTooLarge,
+  type AppendResult,
+  type EventMetadata,
+  type EventStore,
+  type ExpectedRevision,
+  InvalidEvent,
+  type Json,
+  type NewEvent,
+  type Position,
+  type ReadOptions,
+  type StoredEvent,
+  type SubscribeOptions,
+  type SubscriptionItem,
+  WrongExpectedRevision,
+} from './event-store.js';
+export {
+  type CommandContext,
+  handle,
+  type Handled,
+  load,
+  type Loaded,
+  type Stream,
+} from './handle.js';
+export { commandIdFrom } from './ids.js';
+export { createMemoryEventStore } from './memory-event-store.js';
