@@ -1,0 +1,145 @@
+import { Client } from 'pg';
+import { DataSource } from 'typeorm';
+import { type Migration, migrationClass, planMigrations } from './migrations.js';
+import { asSqlError, type Sql, sqlOn } from './sql.js';
+
+/** Single statements run each on a pooled connection; `transaction` keeps one for its work. */
+export type Database = Sql & {
+  /** READ COMMITTED; rolled back when `work` rejects. The result of `work` is passed on. */
+  transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T>;
+  /** Waits for statements under way. Calling it again does nothing. */
+  close(): Promise<void>;
+  readonly url: string;
+};
+
+export type DatabaseOptions = {
+  readonly url: string;
+  readonly applicationName: string;
+  readonly poolMax?: number;
+  readonly migrations?: readonly Migration[];
+};
+
+const RECORDS = 'schema_migrations';
+const CONNECT_TIMEOUT_MS = 10_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+const LOCK_TIMEOUT_MS = 10_000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
+const MIGRATION_LOCK_TIMEOUT_MS = 120_000;
+
+function dataSourceFor(
+  { url, applicationName, poolMax }: DatabaseOptions,
+  migrations: (new () => object)[],
+): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    applicationName,
+    poolSize: poolMax ?? 10,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    extra: {
+      keepAlive: true,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      lock_timeout: LOCK_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    },
+    // The pool drops a lost idle connection by itself; the next statement opens another.
+    poolErrorHandler: () => undefined,
+    installExtensions: false,
+    synchronize: false,
+    logging: false,
+    migrations,
+    migrationsTableName: RECORDS,
+    migrationsTransactionMode: 'each',
+  });
+}
+
+async function appliedRecords(client: Client): Promise<string[]> {
+  const found = await client.query<{ present: boolean }>(
+    'SELECT to_regclass($1) IS NOT NULL AS present',
+    [RECORDS],
+  );
+  if (found.rows[0]?.present !== true) return [];
+  const { rows } = await client.query<{ name: string }>(`SELECT name FROM ${RECORDS} ORDER BY id`);
+  return rows.map(({ name }) => name);
+}
+
+/** Two processes may start at once: the second waits here and then finds nothing left to do. */
+async function underMigrationLock<T>(
+  options: DatabaseOptions,
+  work: (applied: string[]) => Promise<T>,
+): Promise<T> {
+  const client = new Client({
+    connectionString: options.url,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    lock_timeout: MIGRATION_LOCK_TIMEOUT_MS,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query("SELECT pg_advisory_lock(hashtextextended('patchtrail migrations', 0))");
+    return await work(await appliedRecords(client));
+  } catch (error) {
+    throw asSqlError(error);
+  } finally {
+    await client.end();
+  }
+}
+
+async function opened(source: DataSource): Promise<DataSource> {
+  try {
+    return await source.initialize();
+  } catch (error) {
+    throw asSqlError(error);
+  }
+}
+
+async function migrated(options: DatabaseOptions): Promise<DataSource> {
+  const given = options.migrations ?? [];
+  if (given.length === 0) return opened(dataSourceFor(options, []));
+  return underMigrationLock(options, async (applied) => {
+    const planned = planMigrations(applied, given);
+    const source = await opened(dataSourceFor(options, planned.map(migrationClass)));
+    try {
+      await source.runMigrations({ transaction: 'each' });
+      return source;
+    } catch (error) {
+      await source.destroy();
+      throw asSqlError(error);
+    }
+  });
+}
+
+async function onConnection<T>(source: DataSource, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const runner = source.createQueryRunner();
+  try {
+    return await work(sqlOn(runner));
+  } finally {
+    await runner.release();
+  }
+}
+
+/** Errors: SqlError when there is no connection; Error when an applied migration differs. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const source = await migrated(options);
+  return {
+    url: options.url,
+    rows: <T>(sql: string, values?: readonly unknown[]) =>
+      onConnection(source, (connection) => connection.rows<T>(sql, values)),
+    run: (sql, values) => onConnection(source, (connection) => connection.run(sql, values)),
+    transaction: async (work) => {
+      try {
+        return await source.transaction('READ COMMITTED', (manager) => {
+          if (!manager.queryRunner) throw new Error('A transaction has no connection.');
+          return work(sqlOn(manager.queryRunner));
+        });
+      } catch (error) {
+        throw asSqlError(error);
+      }
+    },
+    close: async () => {
+      if (source.isInitialized) await source.destroy();
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import type { QueryResult, QueryRunner } from 'typeorm';
+import { QueryFailedError } from 'typeorm';
+
+/** Parameters are `$1`, `$2`, …; bigint columns come back as strings, timestamptz as Date. */
+export type Sql = {
+  /** Any statement that returns rows, RETURNING included. The shape is the caller's claim. */
+  rows<T>(sql: string, values?: readonly unknown[]): Promise<T[]>;
+  /** How many rows the statement affected; 0 for statements that count none. */
+  run(sql: string, values?: readonly unknown[]): Promise<number>;
+};
+
+/** A statement failed. `code` is the SQLSTATE, or Node's code where no server answered. */
+export class SqlError extends Error {
+  override readonly name = 'SqlError';
+
+  constructor(
+    message: string,
+    readonly code: string | undefined,
+    readonly constraint: string | undefined,
+  ) {
+    super(message);
+  }
+}
+
+function text(holder: object, key: string): string | undefined {
+  const value: unknown = Reflect.get(holder, key);
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Neither statement nor parameters reach the error: they may hold secrets, and errors are logged. */
+export function asSqlError(error: unknown): unknown {
+  if (error instanceof QueryFailedError) return asSqlError(error.driverError);
+  if (!(error instanceof Error) || error instanceof SqlError) return error;
+  const code = text(error, 'code');
+  if (code === undefined && !error.message.startsWith('Connection terminated')) return error;
+  return new SqlError(error.message || String(code), code, text(error, 'constraint'));
+}
+
+/** Statements on one connection. TypeORM's structured result has one shape for all of them. */
+export function sqlOn(runner: QueryRunner): Sql {
+  const query = async <T>(sql: string, values?: readonly unknown[]): Promise<QueryResult<T>> => {
+    try {
+      return await runner.query(sql, values && [...values], true);
+    } catch (error) {
+      throw asSqlError(error);
+    }
+  };
+  return {
+    rows: async <T>(sql: string, values?: readonly unknown[]) =>
+      (await query<T>(sql, values)).records,
+    run: async (sql, values) => (await query(sql, values)).affected ?? 0,
+  };
+}
