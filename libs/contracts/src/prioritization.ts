@@ -43,14 +43,16 @@ export const PriorityDecision = Type.Object({
   /** Strictest of the rows still possible; `null`: at the next system upgrade. */
   dueAt: nullable(Instant),
   pack: Type.Object({ name: Type.String(), version: Type.String() }),
-  /** Rows of the pack that the known inputs leave possible; the first gave the due date. */
+  /**
+   * Rows of the pack that the known inputs leave possible, strictest first; it gave the due date.
+   * Empty where the patch is known to fix no vulnerability: the pack then has no say.
+   */
   rows: Type.Array(
     Type.Object({
       row: Type.Integer({ minimum: 0 }),
       outcome: Type.String(),
       days: nullable(Type.Integer({ minimum: 0 })),
     }),
-    { minItems: 1 },
   ),
   inputs: Type.Array(DecisionInput),
   decidedAt: Instant,
