@@ -27,3 +27,5 @@ export {
 } from './handle.js';
 export { commandIdFrom } from './ids.js';
 export { createMemoryEventStore } from './memory-event-store.js';
+export { eventStoreGrants, eventStoreMigrations } from './postgres/migrations.js';
+export { openPostgresEventStore } from './postgres/postgres-event-store.js';

@@ -1,0 +1,124 @@
+import { Pool } from 'pg';
+import { checkAppend, checkRead } from '../check-append.js';
+import {
+  type AppendResult,
+  type EventStore,
+  type ExpectedRevision,
+  type NewEvent,
+  type Position,
+  type ReadOptions,
+  type StoredEvent,
+  WrongExpectedRevision,
+} from '../event-store.js';
+import { compareNumbered, positionFrom } from '../position.js';
+import { EVENT_COLUMNS, type EventRow, storedEventOf } from './event-row.js';
+import { subscribe } from './subscription.js';
+import { createWakeUps } from './wake-ups.js';
+
+const APPLICATION_NAME = 'patchtrail event store';
+const POOL_MAX_DEFAULT = 10;
+const CONNECT_TIMEOUT_MS = 10_000;
+const LOCK_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 10_000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
+/** Longer than the server's own limit, for a server that no longer answers at all. */
+const ANSWER_TIMEOUT_MS = 15_000;
+
+type Appended = { stored: boolean; revision: number; position: string | null };
+
+/**
+ * An event store in a PostgreSQL database that has the event store's migrations and grants. Close
+ * it after the subscriptions have ended. Errors of the server are passed on as they are; after one
+ * the outcome of an append is unknown, and the same append may be repeated.
+ */
+export async function openPostgresEventStore(options: {
+  url: string;
+  poolMax?: number;
+}): Promise<EventStore & { close(): Promise<void> }> {
+  const pool = poolFor(options.url, options.poolMax ?? POOL_MAX_DEFAULT);
+  const wakeUps = createWakeUps(options.url, `${APPLICATION_NAME} listener`);
+  const close = async () => {
+    await wakeUps.close();
+    await pool.end();
+  };
+  try {
+    await head(pool);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    append: (stream, expected, events) => append(pool, stream, expected, events),
+    read: (stream, readOptions = {}) => read(pool, stream, readOptions),
+    head: () => head(pool),
+    subscribe: (subscribeOptions) => subscribe(pool, wakeUps, subscribeOptions),
+    comparePositions: compareNumbered,
+    close,
+  };
+}
+
+function poolFor(url: string, max: number): Pool {
+  const pool = new Pool({
+    connectionString: url,
+    application_name: APPLICATION_NAME,
+    max,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+  });
+  // The pool drops an idle connection that broke; whoever needs one next gets a new one.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+async function append(
+  pool: Pool,
+  stream: string,
+  expected: ExpectedRevision,
+  events: readonly NewEvent[],
+): Promise<AppendResult> {
+  const copies = checkAppend(stream, expected, events);
+  const { rows } = await pool.query<Appended>(
+    'SELECT stored, revision, position FROM event_store.append($1, $2, $3, $4, $5, $6)',
+    [
+      stream,
+      expected === 'no-stream' ? -1 : expected,
+      copies.map(({ id }) => id),
+      copies.map(({ type }) => type),
+      copies.map(({ data }) => JSON.stringify(data)),
+      copies.map(({ metadata }) => JSON.stringify(metadata)),
+    ],
+  );
+  const [result] = rows;
+  if (result === undefined) throw new Error('event_store.append returned no row.');
+  const { stored, revision, position } = result;
+  if (!stored || position === null) {
+    throw new WrongExpectedRevision(stream, expected, revision === -1 ? 'no-stream' : revision);
+  }
+  return { revision, position: positionFrom(BigInt(position)) };
+}
+
+async function read(
+  pool: Pool,
+  stream: string,
+  options: ReadOptions,
+): Promise<readonly StoredEvent[]> {
+  const { from, maxCount } = checkRead(stream, options);
+  const { rows } = await pool.query<EventRow>(
+    `SELECT ${EVENT_COLUMNS} FROM event_store.events
+     WHERE stream = $1 AND revision >= $2 ORDER BY revision LIMIT $3`,
+    [stream, from, maxCount],
+  );
+  return rows.map(storedEventOf);
+}
+
+async function head(pool: Pool): Promise<Position | null> {
+  const { rows } = await pool.query<{ head: string | null }>(
+    'SELECT max(position) AS head FROM event_store.events',
+  );
+  const newest = rows[0]?.head ?? null;
+  return newest === null ? null : positionFrom(BigInt(newest));
+}
