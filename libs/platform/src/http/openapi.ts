@@ -1,0 +1,110 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ENDPOINT_SECURITY, PERSON_SECURITY } from './route-documents.js';
+
+/** The document of one service: served at `/openapi/<name>.json`. */
+export type ApiDoc = Readonly<{
+  name: string;
+  title: string;
+  module: DynamicModule | Type;
+}>;
+
+export type ApiDocument = OpenAPIObject;
+
+const FIELD_ERROR = {
+  type: 'object',
+  required: ['field', 'rule'],
+  properties: { field: { type: 'string' }, rule: { type: 'string' } },
+};
+
+const PROBLEM = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'code', 'detail', 'traceId'],
+  properties: {
+    type: { type: 'string', format: 'uri', description: 'urn:patchtrail:problem:<code>' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    code: { type: 'string' },
+    detail: { type: 'string' },
+    traceId: { type: 'string' },
+    errors: { type: 'array', items: FIELD_ERROR },
+  },
+};
+
+/** OpenAPI 3.1 out of the decorators of a module's controllers. */
+export function documentOf(app: INestApplication, { title, module }: ApiDoc): ApiDocument {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle(title)
+    .setVersion('1')
+    .addSecurity(PERSON_SECURITY, {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT (at+jwt)',
+      description: 'An access token of a person or a service.',
+    })
+    .addSecurity(ENDPOINT_SECURITY, {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'ptep_<endpointId>_<secret>',
+      description: 'The credential of an enrolled endpoint.',
+    })
+    .build();
+  const include = ['module' in module ? module.module : module];
+  const document = SwaggerModule.createDocument(app, config, {
+    include,
+    operationIdFactory: (controller, method) =>
+      `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+  const schemas = { ...document.components?.schemas, Problem: PROBLEM };
+  const whole = { ...document, components: { ...document.components, schemas } };
+  return JSON.parse(JSON.stringify(whole, asJsonSchema));
+}
+
+/** `nullable` is a word of OpenAPI 3.0; 3.1 says it with JSON Schema. */
+function asJsonSchema(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('nullable' in value)) return value;
+  const { nullable, ...schema } = value;
+  if (nullable !== true) return schema;
+  if ('type' in schema && typeof schema.type === 'string') {
+    const options = 'enum' in schema && Array.isArray(schema.enum) ? [...schema.enum, null] : null;
+    const type = [schema.type, 'null'];
+    return options === null ? { ...schema, type } : { ...schema, type, enum: options };
+  }
+  return { anyOf: [schema, { type: 'null' }] };
+}
+
+/** As it is checked in: two spaces, keys in the order of the source, a final line end. */
+export function printDocument(document: ApiDocument): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+export async function writeOpenApi(file: string | URL, document: ApiDocument): Promise<void> {
+  await writeFile(file, printDocument(document));
+}
+
+/** The first JSON pointer at which a checked-in document differs, or `null` when it is the same. */
+export async function openApiDifference(
+  file: string | URL,
+  document: ApiDocument,
+): Promise<string | null> {
+  const text = await readFile(file, 'utf8').catch(() => null);
+  if (text === null) return 'the file does not exist';
+  const known: unknown = JSON.parse(text);
+  return difference(known, JSON.parse(JSON.stringify(document)), '');
+}
+
+function difference(a: unknown, b: unknown, path: string): string | null {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
+    return a === b ? null : path;
+  }
+  const [left, right] = [new Map(Object.entries(a)), new Map(Object.entries(b))];
+  for (const key of new Set([...left.keys(), ...right.keys()])) {
+    const place = `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    if (!left.has(key) || !right.has(key)) return place;
+    const found: string | null = difference(left.get(key), right.get(key), place);
+    if (found !== null) return found;
+  }
+  return null;
+}

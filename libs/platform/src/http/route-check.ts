@@ -1,0 +1,54 @@
+import { PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import type { ModulesContainer } from '@nestjs/core';
+import { isDto } from './request-pipe.js';
+import { accessesOf, partsOf } from './route-facts.js';
+import { type RouteHandler, routeHandlers } from './routes.js';
+import { plainRoutePath } from './route-paths.js';
+
+const BODY = '3';
+const QUERY = '4';
+
+/** @throws Error naming every route that is open by omission or takes what nobody checks */
+export function checkRoutes(modules: ModulesContainer): void {
+  const controllers = [...modules.values()].flatMap((module) =>
+    [...module.controllers.values()].map(({ metatype }) => metatype),
+  );
+  const faults = controllers.flatMap((controller) =>
+    controller === null ? [] : routeHandlers(controller).flatMap(faultsOf),
+  );
+  if (faults.length > 0) throw new Error(`Routes refused at start-up:\n${faults.join('\n')}`);
+}
+
+function faultsOf(route: RouteHandler): readonly string[] {
+  const faults: string[] = [];
+  const granted = accessesOf(route.handler).length;
+  if (granted !== 1) {
+    faults.push('needs exactly one of @For, @ForEndpoints, @ForAnyone');
+  }
+  const parts = partsOf(route.prototype, route.name);
+  if (route.method === 'POST' && !parts.has('command')) faults.push('a POST takes @Command()');
+  faults.push(...unchecked(route));
+  const { name: controller } = Object(route.controller);
+  return faults.map(
+    (fault) => `${route.method} ${pathOf(route)} (${String(controller)}.${route.name}): ${fault}`,
+  );
+}
+
+/** Bodies and queries whose type is no DTO would pass as they are. */
+function unchecked({ controller, prototype, name }: RouteHandler): readonly string[] {
+  const args: unknown = Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name);
+  const types: unknown = Reflect.getMetadata('design:paramtypes', prototype, name);
+  if (typeof args !== 'object' || args === null) return [];
+  return Object.keys(args).flatMap((key) => {
+    const [kind, index] = key.split(':');
+    if (kind !== BODY && kind !== QUERY) return [];
+    const type: unknown = Array.isArray(types) ? types[Number(index)] : undefined;
+    return isDto(type) ? [] : [`its ${kind === BODY ? 'body' : 'query'} needs a DTO class`];
+  });
+}
+
+function pathOf({ controller, path }: RouteHandler): string {
+  const prefix: unknown = Reflect.getMetadata(PATH_METADATA, controller);
+  const whole = `/${String(prefix)}/${path}`.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
+  return plainRoutePath(whole);
+}

@@ -1,0 +1,32 @@
+import type { Role } from '@patchtrail/auth';
+
+/** Who may call a route. */
+export type Access =
+  | Readonly<{ for: 'people'; roles: readonly Role[] }>
+  | Readonly<{ for: 'endpoints' }>
+  | Readonly<{ for: 'anyone' }>;
+
+/** What a route takes besides path, query and body. */
+export type RoutePart = 'command' | 'if-match' | 'as-of';
+
+const accesses = new WeakMap<object, readonly Access[]>();
+const parts = new WeakMap<object, Map<string | symbol, ReadonlySet<RoutePart>>>();
+
+/** `handler` is the method's function. */
+export function noteAccess(handler: object, access: Access): void {
+  accesses.set(handler, [...accessesOf(handler), access]);
+}
+
+export function accessesOf(handler: object): readonly Access[] {
+  return accesses.get(handler) ?? [];
+}
+
+export function notePart(prototype: object, method: string | symbol, part: RoutePart): void {
+  const known = parts.get(prototype) ?? new Map<string | symbol, ReadonlySet<RoutePart>>();
+  known.set(method, new Set([...(known.get(method) ?? []), part]));
+  parts.set(prototype, known);
+}
+
+export function partsOf(prototype: object, method: string | symbol): ReadonlySet<RoutePart> {
+  return parts.get(prototype)?.get(method) ?? new Set();
+}

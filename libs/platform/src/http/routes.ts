@@ -1,0 +1,41 @@
+import { RequestMethod } from '@nestjs/common';
+import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+
+/** A method of a controller that answers a route. */
+export type RouteHandler = Readonly<{
+  controller: object;
+  prototype: object;
+  name: string;
+  handler: object;
+  /** `GET`, `POST`, … */
+  method: string;
+  /** As written on the method, without the controller's. */
+  path: string;
+}>;
+
+/** The routes a controller class declares, inherited ones included. */
+export function routeHandlers(controller: object): readonly RouteHandler[] {
+  const prototype: unknown = Reflect.get(controller, 'prototype');
+  if (typeof prototype !== 'object' || prototype === null) return [];
+  return methodNames(prototype).flatMap((name) => {
+    const handler: unknown = Reflect.get(prototype, name);
+    if (typeof handler !== 'function') return [];
+    const verb: unknown = Reflect.getMetadata(METHOD_METADATA, handler);
+    if (typeof verb !== 'number') return [];
+    const path: unknown = Reflect.getMetadata(PATH_METADATA, handler);
+    const method = RequestMethod[verb] ?? 'ALL';
+    return [{ controller, prototype, name, handler, method, path: String(path) }];
+  });
+}
+
+function methodNames(prototype: object): readonly string[] {
+  const names = new Set<string>();
+  let level: object | null = prototype;
+  while (level !== null && level !== Object.prototype) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
+      if (typeof value === 'function' && name !== 'constructor') names.add(name);
+    }
+    level = Reflect.getPrototypeOf(level);
+  }
+  return [...names];
+}

@@ -1,0 +1,90 @@
+import 'reflect-metadata';
+
+export { Api, BodyLimit, For, ForAnyone, ForEndpoints } from './http/access.js';
+export {
+  AccessGuard,
+  type AccessOptions,
+  accessProviders,
+  ENDPOINT_CREDENTIALS,
+  ownEndpoint,
+  personOf,
+  VERIFY_TOKEN,
+} from './http/access-guard.js';
+export {
+  type DtoClass,
+  Flag,
+  InstantField,
+  Json,
+  ListOf,
+  type ListOptions,
+  Nested,
+  OneOf,
+  Optional,
+  OrNull,
+  Shaped,
+  Text,
+  TextMap,
+  type TextOptions,
+  Uuid,
+  Whole,
+} from './http/fields.js';
+export { createHttpApp, type HttpApp, type HttpAppOptions } from './http/http-app.js';
+export type { Readiness } from './http/health.js';
+export { claim, idempotencyMigration, once, purgeIdempotencyKeys } from './http/idempotency.js';
+export {
+  type ApiDoc,
+  type ApiDocument,
+  openApiDifference,
+  printDocument,
+  writeOpenApi,
+} from './http/openapi.js';
+export {
+  type Page,
+  PAGE_SIZE_DEFAULT,
+  PAGE_SIZE_MAX,
+  type Paged,
+  paged,
+  pageOf,
+  PageQuery,
+  pageToken,
+} from './http/paging.js';
+export {
+  asProblem,
+  type FieldError,
+  invalidField,
+  notFound,
+  Problem,
+  problem,
+  type ProblemDocument,
+} from './http/problem.js';
+export { statusOf } from './http/problem-codes.js';
+export { decode } from './http/request-pipe.js';
+export {
+  AsOf,
+  Caller,
+  Command,
+  type CommandInput,
+  Id,
+  type Idempotency,
+  IfMatch,
+  Reply,
+} from './http/request-parts.js';
+export {
+  type HttpReply,
+  type Snapshot,
+  snapshot,
+  type SnapshotFacts,
+  withEtag,
+} from './http/snapshot.js';
+export { now, parseInstant } from './instant.js';
+export { createLogger, type Logger, type LogLevel } from './logger.js';
+export { ConfigError, type ConfigIssue, type Environment, readConfig } from './read-config.js';
+export { type ReadyCheck, type ReadyReport, readyReport, type Service } from './service.js';
+export { untilSignal } from './signals.js';
+export {
+  childTraceparent,
+  newTraceparent,
+  parseTraceparent,
+  type TraceContext,
+  traceIdOf,
+} from './trace.js';
