@@ -49,28 +49,24 @@ async function verifiedClaims(
   }
 }
 
+type ErrorClass = abstract new (...args: never[]) => Error;
+
+const REFUSALS: readonly (readonly [ErrorClass, string, string])[] = [
+  [errors.JWTExpired, 'exp', 'is in the past'],
+  [errors.JOSEAlgNotAllowed, 'alg', `must be one of ${ALGORITHMS.join(', ')}`],
+  [errors.JWSSignatureVerificationFailed, 'signature', 'does not verify'],
+  [errors.JWKSNoMatchingKey, 'kid', 'must name a known key'],
+  [errors.JWKSMultipleMatchingKeys, 'kid', 'must name one key'],
+  [errors.JWSInvalid, 'token', 'must be a signed JWT'],
+  [errors.JWTInvalid, 'token', 'must be a signed JWT'],
+  [errors.JOSENotSupported, 'token', 'uses a feature that is not supported'],
+];
+
 function refusalOf(error: unknown): Error {
-  if (error instanceof errors.JWTExpired) return new TokenRefused('exp', 'is in the past');
-  if (error instanceof errors.JWTClaimValidationFailed) return claimRefusal(error);
-  if (error instanceof errors.JOSEAlgNotAllowed) {
-    return new TokenRefused('alg', `must be one of ${ALGORITHMS.join(', ')}`);
-  }
-  if (error instanceof errors.JWSSignatureVerificationFailed) {
-    return new TokenRefused('signature', 'does not verify');
-  }
-  if (
-    error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JWKSMultipleMatchingKeys
-  ) {
-    return new TokenRefused('kid', 'must name exactly one known key');
-  }
-  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
-    return new TokenRefused('token', 'must be a signed JWT');
-  }
-  if (error instanceof errors.JOSENotSupported) {
-    return new TokenRefused('token', 'uses a feature that is not supported');
-  }
   if (error instanceof KeysUnavailable) return error;
+  if (error instanceof errors.JWTClaimValidationFailed) return claimRefusal(error);
+  const known = REFUSALS.find(([type]) => error instanceof type);
+  if (known !== undefined) return new TokenRefused(known[1], known[2]);
   return new KeysUnavailable('the key set could not be used', { cause: error });
 }
 

@@ -79,7 +79,15 @@ export {
 export { now, parseInstant } from './instant.js';
 export { createLogger, type Logger, type LogLevel } from './logger.js';
 export { ConfigError, type ConfigIssue, type Environment, readConfig } from './read-config.js';
-export { type ReadyCheck, type ReadyReport, readyReport, type Service } from './service.js';
+export {
+  background,
+  type Background,
+  type Infra,
+  type ReadyCheck,
+  type ReadyReport,
+  readyReport,
+  type Service,
+} from './service.js';
 export { untilSignal } from './signals.js';
 export {
   childTraceparent,

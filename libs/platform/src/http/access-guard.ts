@@ -20,6 +20,7 @@ import { invalidField, type Problem, problem } from './problem.js';
 import { asOfIn } from './request-parts.js';
 import { stateOf } from './request-state.js';
 import { type Access, accessesOf, partsOf } from './route-facts.js';
+import { prototypeOf } from './routes.js';
 
 export const VERIFY_TOKEN = Symbol('VERIFY_TOKEN');
 export const ENDPOINT_CREDENTIALS = Symbol('ENDPOINT_CREDENTIALS');
@@ -114,7 +115,7 @@ function authorize(principal: Principal, access: Access): void {
 /** Whoever asks for the past and got the present would not know. */
 function refuseUnservedAsOf(request: FastifyRequest, context: ExecutionContext): void {
   if (asOfIn(request) === undefined) return;
-  const served = partsOf(Object(context.getClass().prototype), context.getHandler().name);
+  const served = partsOf(prototypeOf(context.getClass()), context.getHandler().name);
   if (!served.has('as-of')) throw invalidField('as_of', 'is not served by this route');
 }
 

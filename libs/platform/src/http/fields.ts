@@ -8,7 +8,7 @@ import { noteQueryKind, type QueryKind } from './query-kinds.js';
 import { isStorableJson, isStorableText } from './text-rules.js';
 
 /** A class that describes a part of a request or an answer. */
-export type DtoClass = abstract new (...args: never[]) => object;
+export type DtoClass = new () => object;
 
 type FieldDecorator = PropertyDecorator;
 type ItemSchema = {
@@ -174,7 +174,7 @@ function isPlainObject(value: unknown): value is object {
 
 function objects(dto: () => DtoClass, each: boolean): FieldDecorator {
   return together(
-    Type(() => dto() as new () => object),
+    Type(dto),
     ruled({ test: isPlainObject, rule: 'must be an object' }, each),
     ValidateNested({ each, message: 'must be an object' }),
   );
@@ -231,11 +231,8 @@ export function Shaped(schema: TSchema): FieldDecorator {
       return `${path}${SHAPE_SEPARATOR}${rule}`;
     },
   };
-  return together(ValidateBy({ name: 'shaped', validator }), (target, property) => {
-    // The document takes JSON Schema as it is; the type of the option knows only a part of it.
-    const properties: ApiPropertyOptions = { ...JSON.parse(JSON.stringify(schema)) };
-    described(properties)(target, property);
-  });
+  // Inside `allOf` the schema's own `required` is not taken for that of the field.
+  return together(ValidateBy({ name: 'shaped', validator }), described({ allOf: [{ ...schema }] }));
 }
 
 /** May be left out; `null` is still refused. */

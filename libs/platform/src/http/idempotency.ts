@@ -43,10 +43,15 @@ export async function once<T>(
     await tx.run('UPDATE idempotency_keys SET result = $3::json WHERE scope = $1 AND key = $2', [
       scope,
       key,
-      JSON.stringify(result ?? null),
+      asJson(result),
     ]);
     return result;
   });
+}
+
+/** What returns nothing is kept as `null`. */
+function asJson(result: unknown): string {
+  return result === undefined ? 'null' : JSON.stringify(result);
 }
 
 /** The insert waits for a transaction that holds the same key, but not for long. */

@@ -59,7 +59,13 @@ export function documentOf(app: INestApplication, { title, module }: ApiDoc): Ap
   });
   const schemas = { ...document.components?.schemas, Problem: PROBLEM };
   const whole = { ...document, components: { ...document.components, schemas } };
-  return JSON.parse(JSON.stringify(whole, asJsonSchema));
+  const printed: unknown = JSON.parse(JSON.stringify(whole, asJsonSchema));
+  if (!isDocument(printed)) throw new Error(`The OpenAPI document of ${title} has no paths.`);
+  return printed;
+}
+
+function isDocument(value: unknown): value is ApiDocument {
+  return typeof value === 'object' && value !== null && 'paths' in value && 'openapi' in value;
 }
 
 /** `nullable` is a word of OpenAPI 3.0; 3.1 says it with JSON Schema. */
@@ -68,9 +74,10 @@ function asJsonSchema(_key: string, value: unknown): unknown {
   const { nullable, ...schema } = value;
   if (nullable !== true) return schema;
   if ('type' in schema && typeof schema.type === 'string') {
-    const options = 'enum' in schema && Array.isArray(schema.enum) ? [...schema.enum, null] : null;
+    const words: readonly unknown[] =
+      'enum' in schema && Array.isArray(schema.enum) ? schema.enum : [];
     const type = [schema.type, 'null'];
-    return options === null ? { ...schema, type } : { ...schema, type, enum: options };
+    return words.length === 0 ? { ...schema, type } : { ...schema, type, enum: [...words, null] };
   }
   return { anyOf: [schema, { type: 'null' }] };
 }

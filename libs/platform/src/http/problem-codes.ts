@@ -1,7 +1,7 @@
 /** What a refusal of the domain is when nothing else is said: the state does not allow it. */
 const CONFLICT = 409;
 
-/** Every code whose status is not 409; gRPC and documents read the same table. */
+/** The codes whose status does not follow from their name. */
 const STATUSES: ReadonlyMap<string, number> = new Map([
   ['invalid-request', 400],
   ['malformed-request', 400],
@@ -14,8 +14,16 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['self-approval', 403],
   ['not-in-scope', 403],
   ['not-eligible', 403],
+  ['lease-of-another-endpoint', 403],
+  ['unknown-enrolment-token', 403],
+  ['enrolment-token-expired', 403],
   ['not-found', 404],
   ['unknown-route', 404],
+  ['unknown-rollout', 404],
+  ['unknown-lease', 404],
+  ['not-requested', 404],
+  ['not-defined', 404],
+  ['not-proposed', 404],
   ['method-not-allowed', 405],
   ['stale-revision', 412],
   ['body-too-large', 413],
@@ -30,9 +38,12 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['unavailable', 503],
 ]);
 
+/** What was sent can never be done, whatever the state: it refers to nothing, or breaks a rule. */
+const UNPROCESSABLE = /^(invalid|malformed|unknown)-/;
+
 /** The HTTP status of a problem or domain error code. */
 export function statusOf(code: string): number {
-  return STATUSES.get(code) ?? CONFLICT;
+  return STATUSES.get(code) ?? (UNPROCESSABLE.test(code) ? 422 : CONFLICT);
 }
 
 /** `self-approval` as `Self approval`. */

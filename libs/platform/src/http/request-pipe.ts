@@ -2,8 +2,9 @@ import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
 import { validate, type ValidationError } from 'class-validator';
 import { SHAPE_SEPARATOR } from './fields.js';
-import { type FieldError, joinPath, pathOf, Problem, problem } from './problem.js';
+import { type FieldError, joinPath, pathOf, type Problem, problem } from './problem.js';
 import { convertQuery } from './query-kinds.js';
+import { prototypeOf } from './routes.js';
 
 const ERRORS_MAX = 50;
 const BUILT_IN: readonly unknown[] = [String, Number, Boolean, Array, Object, Date, undefined];
@@ -30,9 +31,9 @@ export class RequestPipe implements PipeTransform {
 
 /** `as_of` belongs to `@AsOf()`, not to the DTO beside it. */
 function queryOf(query: object, dto: DtoConstructor): object {
-  const converted = convertQuery(query, Object(dto.prototype));
-  const { as_of: _asOf, ...rest } = converted;
-  return rest;
+  const converted = convertQuery(query, prototypeOf(dto));
+  Reflect.deleteProperty(converted, 'as_of');
+  return converted;
 }
 
 /** @throws Problem 400 `invalid-request` with one entry per field */

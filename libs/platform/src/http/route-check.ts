@@ -28,9 +28,9 @@ function faultsOf(route: RouteHandler): readonly string[] {
   const parts = partsOf(route.prototype, route.name);
   if (route.method === 'POST' && !parts.has('command')) faults.push('a POST takes @Command()');
   faults.push(...unchecked(route));
-  const { name: controller } = Object(route.controller);
   return faults.map(
-    (fault) => `${route.method} ${pathOf(route)} (${String(controller)}.${route.name}): ${fault}`,
+    (fault) =>
+      `${route.method} ${pathOf(route)} (${String(Reflect.get(route.controller, 'name'))}.${route.name}): ${fault}`,
   );
 }
 

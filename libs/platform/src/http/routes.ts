@@ -15,8 +15,7 @@ export type RouteHandler = Readonly<{
 
 /** The routes a controller class declares, inherited ones included. */
 export function routeHandlers(controller: object): readonly RouteHandler[] {
-  const prototype: unknown = Reflect.get(controller, 'prototype');
-  if (typeof prototype !== 'object' || prototype === null) return [];
+  const prototype = prototypeOf(controller);
   return methodNames(prototype).flatMap((name) => {
     const handler: unknown = Reflect.get(prototype, name);
     if (typeof handler !== 'function') return [];
@@ -26,6 +25,13 @@ export function routeHandlers(controller: object): readonly RouteHandler[] {
     const method = RequestMethod[verb] ?? 'ALL';
     return [{ controller, prototype, name, handler, method, path: String(path) }];
   });
+}
+
+/** What the instances of a class share. */
+export function prototypeOf(type: object): object {
+  const prototype: unknown = Reflect.get(type, 'prototype');
+  if (typeof prototype !== 'object' || prototype === null) throw new TypeError('Not a class.');
+  return prototype;
 }
 
 function methodNames(prototype: object): readonly string[] {
