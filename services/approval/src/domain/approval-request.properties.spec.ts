@@ -173,9 +173,9 @@ describe('whatever is commanded, in whatever order', () => {
     );
     const wanted = [
       ...['ApprovalGranted', 'ApprovalRejected', 'RequestWithdrawn', 'RequestExpired'],
-      ...['StagePassed', 'self-approval', 'already-voted', 'digest-mismatch', 'wrong-role'],
+      ...['StagePassed', 'self-approval', 'already-voted', 'digest-mismatch', 'not-eligible'],
       ...['not-in-scope', 'already-decided', 'request-expired', 'request-withdrawn'],
-      ...['not-requester', 'already-requested'],
+      ...['not-eligible', 'already-requested'],
     ];
     assert.deepEqual(
       wanted.filter((name) => !seen.has(name)),

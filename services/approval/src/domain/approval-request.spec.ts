@@ -125,7 +125,7 @@ describe('a decision', () => {
   it("needs the stage's role", () => {
     given(...requested())
       .when(record('ana', { roles: ['auditor', 'platform-engineer'] }))
-      .thenRefused('wrong-role');
+      .thenRefused('not-eligible');
   });
   it('needs every department in scope', () => {
     given(...requested())
@@ -174,7 +174,7 @@ describe('stages', () => {
       .then(recorded('ana', 'security'), passed('security'));
     given(...requested({ stages }))
       .when(record('ana', { roles }))
-      .thenRefused('wrong-role');
+      .thenRefused('not-eligible');
   });
   it('need other people each', () => {
     given(...past)
@@ -200,7 +200,7 @@ describe('withdrawing', () => {
       .then(withdrawn);
     given(...oneVote)
       .when(withdraw('ana'))
-      .thenRefused('not-requester');
+      .thenRefused('not-eligible');
   });
   it('comes too late after the end', () => {
     given().when(withdraw('pat')).thenRefused('not-requested');

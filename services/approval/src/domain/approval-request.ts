@@ -108,7 +108,7 @@ function decide(
     case 'WithdrawRequest': {
       const { opening } = awaiting(state, data.at);
       if (data.by !== opening.requestedBy) {
-        throw new DomainError('not-requester', 'by: only the requester may withdraw a request');
+        throw new DomainError('not-eligible', 'by: only the requester may withdraw a request');
       }
       return [{ type: 'RequestWithdrawn', data }];
     }
@@ -201,7 +201,7 @@ function checkVoter(decision: Decision, { opening, votes }: Open, stage: Stage):
     throw new DomainError('already-voted', 'by: has decided on the request before');
   }
   if (!roles.includes(stage.role)) {
-    throw new DomainError('wrong-role', `roles: stage ${stage.name} asks for ${stage.role}`);
+    throw new DomainError('not-eligible', `roles: stage ${stage.name} asks for ${stage.role}`);
   }
   if (departments.includes('*')) return;
   const outside = opening.departments.find((department) => !departments.includes(department));

@@ -22,7 +22,7 @@ export const BUILT_IN_POLICY: PolicyContent = {
       name: 'two-approvers',
       when:
         "scope.exposures.exists(e, e == 'public')" +
-        " || scope.businessImpacts.exists(i, i in ['high', 'mission-critical'])" +
+        " || scope.impacts.exists(i, i in ['high', 'mission-critical'])" +
         " || request.category == 'critical-security'",
       stages: approvers(2),
       reason: 'Public exposure, high impact or critical security needs two approvers.',

@@ -1,0 +1,32 @@
+import type { EventStore } from '@patchtrail/event-store';
+import type { PolicyStream, RequestStream, TemplateStream } from '../../application/ports.js';
+import { approvalPolicy } from '../../domain/approval-policy.js';
+import { approvalRequest } from '../../domain/approval-request.js';
+import { planTemplate } from '../../domain/plan-template.js';
+import { approvalPolicyCodec } from './approval-policy-codec.js';
+import { approvalRequestCodec } from './approval-request-codec.js';
+import { planTemplateCodec } from './plan-template-codec.js';
+
+export type Streams = Readonly<{
+  requests: RequestStream;
+  policies: PolicyStream;
+  templates: TemplateStream;
+}>;
+
+/** The prefixes of this service's streams. */
+export const REQUEST_PREFIX = 'approvalRequest-';
+export const POLICY_PREFIX = 'approvalPolicy-';
+export const TEMPLATE_PREFIX = 'planTemplate-';
+
+export function streamsOf(store: EventStore): Streams {
+  return {
+    requests: { store, decider: approvalRequest, codec: approvalRequestCodec },
+    policies: { store, decider: approvalPolicy, codec: approvalPolicyCodec },
+    templates: { store, decider: planTemplate, codec: planTemplateCodec },
+  };
+}
+
+/** `approvalRequest-<id>` → `<id>` */
+export function idIn(stream: string): string {
+  return stream.slice(stream.indexOf('-') + 1);
+}
