@@ -23,4 +23,6 @@ export default {
   },
   modulePathIgnorePatterns: ['/dist/'],
   testTimeout: 30_000,
+  globalSetup: '<rootDir>/libs/testing/src/jest/global-setup.mjs',
+  globalTeardown: '<rootDir>/libs/testing/src/jest/global-teardown.mjs',
 };

@@ -1,4 +1,15 @@
 export { type Database, type DatabaseOptions, openDatabase } from './database.js';
 export { type Lease, tryLease } from './lease.js';
 export { type Migration } from './migrations.js';
+export type { ServerKind } from './server/binaries.js';
+export type { ServerChoice } from './server/choice.js';
+export {
+  type PostgresLog,
+  type PostgresOptions,
+  removePostgres,
+  type RunningPostgres,
+  startPostgres,
+} from './server/start-postgres.js';
 export { type Sql, SqlError } from './sql.js';
+export { holdInstanceLock } from './instance-lock.js';
+export { type DatabaseSpec, provision, type Provisioned } from './provision.js';

@@ -13,12 +13,13 @@ export type Sql = {
 export class SqlError extends Error {
   override readonly name = 'SqlError';
 
-  constructor(
-    message: string,
-    readonly code: string | undefined,
-    readonly constraint: string | undefined,
-  ) {
+  readonly code: string | undefined;
+  readonly constraint: string | undefined;
+
+  constructor(message: string, code: string | undefined, constraint: string | undefined) {
     super(message);
+    this.code = code;
+    this.constraint = constraint;
   }
 }
 

@@ -1,0 +1,26 @@
+import type { ServerChoice } from '@patchtrail/postgres';
+
+/** Where specs ask for the database server of the run. */
+const OFFER = 'PATCHTRAIL_TEST_POSTGRES_OFFER';
+
+export function setOffer(url: string): void {
+  process.env[OFFER] = url;
+}
+
+export function offerUrl(): string {
+  const url = process.env[OFFER];
+  if (url === undefined)
+    throw new Error(`${OFFER} is not set: Jest must run the global setup of @patchtrail/testing.`);
+  return url;
+}
+
+/** A server to use instead of starting one; its account must be allowed to create databases. */
+export function givenAdminUrl(): string | undefined {
+  return process.env['PATCHTRAIL_TEST_DATABASE_URL'] ?? process.env['DATABASE_URL'];
+}
+
+export function serverChoice(): ServerChoice {
+  const choice = process.env['PATCHTRAIL_POSTGRES'] ?? 'auto';
+  if (choice === 'auto' || choice === 'embedded' || choice === 'installed') return choice;
+  throw new Error('PATCHTRAIL_POSTGRES must be auto, embedded or installed.');
+}

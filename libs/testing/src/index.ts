@@ -1,0 +1,10 @@
+export { eventually } from './eventually.js';
+export {
+  freshDatabase,
+  type FreshDatabase,
+  freshProvisioned,
+  type FreshProvisioned,
+  testServerUrl,
+} from './fresh-database.js';
+export { type Exit, runScript, type RunningScript, type ScriptOptions } from './run-script.js';
+export { silentLog, type SilentLog } from './silent-log.js';
