@@ -1,8 +1,14 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { Kind, type Static, type TSchema, Type, TypeRegistry } from '@sinclair/typebox';
+
+type LiteralsSchema = { enum: readonly string[] };
+
+TypeRegistry.Set<LiteralsSchema>('Literals', (schema, value) =>
+  schema.enum.some((literal) => literal === value),
+);
 
 /** A closed set of strings as JSON Schema `enum`. */
 export function literals<const T extends readonly string[]>(values: T) {
-  return Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
+  return Type.Unsafe<T[number]>({ [Kind]: 'Literals', type: 'string', enum: [...values] });
 }
 
 export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
