@@ -11,6 +11,7 @@ import {
   type NewEvent,
   WrongExpectedRevision,
 } from './event-store.js';
+import { isPosition } from './position.js';
 import { raceSuite } from './race.suite.js';
 import {
   caughtUpWith,
@@ -340,6 +341,13 @@ export function eventStoreSuite(adapter: string, open: OpenStore): void {
       it.each(['rollout', '$all-', '', 'a b-', '-'])('refuses the prefix "%s"', async (prefix) => {
         const from = { store, prefixes: ['rollout-', prefix], after: null };
         await expect(follow(from, () => true)).rejects.toMatchObject({ field: 'prefixes[1]' });
+      });
+
+      it('refuses a position that is none of its own', async () => {
+        const after = 'nowhere';
+        if (!isPosition(after)) throw new Error('Some store may give out any text.');
+        const from = { store, prefixes: [], after };
+        await expect(follow(from, () => true)).rejects.toMatchObject({ field: 'position' });
       });
 
       it('ends on abort: before it starts, between events and while it waits', async () => {

@@ -1,0 +1,50 @@
+import type { Migration } from '@patchtrail/postgres';
+
+/** Tables of projections, reactions and timers, to be part of a service's own migrations. */
+export const projectionMigrations: readonly Migration[] = [
+  {
+    name: 'event-store-101-projections',
+    sql: `
+CREATE TABLE checkpoints (
+  name text PRIMARY KEY,
+  position text,
+  moved_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE parked_events (
+  reaction text NOT NULL,
+  stream text NOT NULL,
+  revision integer NOT NULL,
+  type text NOT NULL,
+  cause text NOT NULL,
+  parked_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (reaction, stream, revision)
+);
+
+CREATE TABLE refused_events (
+  reaction text NOT NULL,
+  stream text NOT NULL,
+  revision integer NOT NULL,
+  type text NOT NULL,
+  code text NOT NULL,
+  detail text,
+  refused_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (reaction, stream, revision)
+);
+
+CREATE TABLE timers (
+  stream text NOT NULL,
+  timer_id text NOT NULL,
+  generation integer NOT NULL,
+  due_at timestamptz NOT NULL,
+  purpose text NOT NULL,
+  elapsed_at timestamptz,
+  tries integer NOT NULL DEFAULT 0,
+  retry_at timestamptz,
+  last_error text,
+  PRIMARY KEY (stream, timer_id)
+);
+CREATE INDEX timers_due ON timers (coalesce(retry_at, due_at)) WHERE elapsed_at IS NULL;
+`,
+  },
+];

@@ -1,0 +1,82 @@
+import type { Database, Sql } from '@patchtrail/postgres';
+import type { Position, StoredEvent, SubscriptionItem } from '../event-store.js';
+import { holdCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
+import { follow, type Followed } from './follow.js';
+import { createProgress, type Projection } from './progress.js';
+
+const BATCH_SIZE_MAX = 200;
+/** Foreign events move the checkpoint too, but not worth a write each. */
+const UNSAVED_MAX = 100;
+
+export type ProjectionOptions = Followed &
+  Readonly<{
+    db: Database;
+    /** Writes through `tx` only: its rows and the checkpoint become visible together. */
+    apply: (tx: Sql, event: StoredEvent) => Promise<void>;
+  }>;
+
+/**
+ * Keeps rows that are a function of the events, each applied exactly once: a batch and its
+ * checkpoint are one transaction. An event that cannot be applied halts the projection, visibly,
+ * for it may not be left out; it is tried again with a bounded backoff.
+ */
+export function runProjection(options: ProjectionOptions): Projection {
+  const { store, db, name, apply } = options;
+  const progress = createProgress(store);
+  let checkpoint: Position | null = null;
+  let batch: StoredEvent[] = [];
+  let unsaved = 0;
+
+  const save = async (to: Position) => {
+    await db.transaction(async (tx) => {
+      await holdCheckpoint(tx, name, checkpoint);
+      for (const event of batch) await applied(apply, tx, event);
+      await moveCheckpoint(tx, name, to);
+    });
+    checkpoint = to;
+    batch = [];
+    unsaved = 0;
+    progress.advance(to);
+  };
+
+  const resume = async () => {
+    batch = [];
+    unsaved = 0;
+    checkpoint = await openCheckpoint(db, name);
+    return checkpoint;
+  };
+
+  const take = async (item: SubscriptionItem) => {
+    if (item.kind === 'event') {
+      progress.receive();
+      batch.push(item.event);
+      if (batch.length === BATCH_SIZE_MAX) await save(item.event.position);
+      return;
+    }
+    unsaved += 1;
+    if (batch.length > 0 || unsaved === UNSAVED_MAX) await save(item.position);
+    else progress.advance(item.position);
+    progress.catchUp();
+  };
+
+  const done = follow(options, progress, { resume, take, leave: () => Promise.resolve() }).finally(
+    () => {
+      progress.stop();
+    },
+  );
+  return progress.view(done);
+}
+
+async function applied(
+  apply: ProjectionOptions['apply'],
+  tx: Sql,
+  event: StoredEvent,
+): Promise<void> {
+  try {
+    await apply(tx, event);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const { type, stream, revision } = event;
+    throw new Error(`${type} at ${stream}@${revision} cannot be applied: ${reason}`, { cause });
+  }
+}

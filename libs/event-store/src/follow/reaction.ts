@@ -1,0 +1,162 @@
+import { DomainError } from '@patchtrail/event-sourcing';
+import { type Database, type Lease, type Sql, tryLease } from '@patchtrail/postgres';
+import type { Position, StoredEvent } from '../event-store.js';
+import { backoffMs, pause } from '../pause.js';
+import { holdCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
+import { follow, type Followed, type Reader } from './follow.js';
+import { isStreamParked, park, parkedStreams, recordRefusal } from './parked-events.js';
+import { createProgress, type Progress, type Projection } from './progress.js';
+
+const TRIES_MAX = 10;
+const RETRY_BACKOFF = { firstMs: 20, maxMs: 5_000 };
+const AHEAD_MAX = 50;
+const LEASE_POLL_MS = 1_000;
+
+export type ReactionOptions = Followed &
+  Readonly<{
+    db: Database;
+    /** At least once per event: what it does must be harmless when done again. */
+    react: (event: StoredEvent) => Promise<void>;
+  }>;
+
+/**
+ * Acts on events in their order, one at a time, in one active instance per name over all processes
+ * of a database; the others stand by, not caught up. The checkpoint follows the act. What the
+ * domain refuses is recorded in `refused_events`. An event that fails ten times is parked in
+ * `parked_events` with its cause, and later ones of its stream behind it; everything else goes on.
+ */
+export function runReaction(options: ReactionOptions): Projection {
+  const { name, signal, log } = options;
+  const progress = createProgress(options.store);
+  const run = async () => {
+    while (!signal.aborted) {
+      const lease = await leaseOf(options, progress);
+      if (lease === null) {
+        await pause(LEASE_POLL_MS, signal);
+        continue;
+      }
+      log.info({ reader: name }, 'reacting to events');
+      const whileHeld = { ...options, signal: AbortSignal.any([signal, lease.lost]) };
+      await follow(whileHeld, progress, reactor(whileHeld, progress));
+      await lease.release();
+    }
+    progress.stop();
+  };
+  return progress.view(run());
+}
+
+async function leaseOf(
+  { db, name, log }: ReactionOptions,
+  progress: Progress,
+): Promise<Lease | null> {
+  try {
+    return await tryLease(db.url, `reaction ${name}`);
+  } catch (error) {
+    log.error({ err: error, reader: name, failures: progress.fail(error) }, 'no lease to react');
+    return null;
+  }
+}
+
+function reactor(options: ReactionOptions, progress: Progress): Reader {
+  const { db, name } = options;
+  let checkpoint: Position | null = null;
+  let at: Position | null = null;
+  let ahead = { items: 0, hasActed: false };
+  /** A superset: a replay elsewhere takes streams out without this instance knowing. */
+  let maybeParked = new Set<string>();
+
+  /** Moves the checkpoint together with what is recorded, or neither. */
+  const save = async (to: Position, record: (tx: Sql) => Promise<boolean>): Promise<boolean> => {
+    const isSaved = await db.transaction(async (tx) => {
+      await holdCheckpoint(tx, name, checkpoint);
+      if (!(await record(tx))) return false;
+      await moveCheckpoint(tx, name, to);
+      return true;
+    });
+    if (isSaved) {
+      checkpoint = at = to;
+      ahead = { items: 0, hasActed: false };
+    }
+    return isSaved;
+  };
+  const pass = async (to: Position, hasActed: boolean) => {
+    at = to;
+    ahead = { items: ahead.items + 1, hasActed: ahead.hasActed || hasActed };
+    const isDue = ahead.items >= AHEAD_MAX || (ahead.hasActed && !hasActed);
+    if (isDue) await save(to, nothingToRecord);
+  };
+  const parkBehind = async (event: StoredEvent): Promise<boolean> => {
+    if (!maybeParked.has(event.stream)) return false;
+    const isParked = await save(event.position, async (tx) => {
+      if (!(await isStreamParked(tx, name, event.stream))) return false;
+      await park(tx, name, event, 'behind a parked event of its stream');
+      return true;
+    });
+    if (!isParked) maybeParked.delete(event.stream);
+    return isParked;
+  };
+  const act = async (event: StoredEvent) => {
+    if (await parkBehind(event)) return;
+    const failure = await failureOf(options, progress, event);
+    if (failure === null) return pass(event.position, true);
+    if (!(failure instanceof DomainError)) maybeParked.add(event.stream);
+    await save(event.position, async (tx) => {
+      if (failure instanceof DomainError) await recordRefusal(tx, name, event, failure);
+      else await park(tx, name, event, failure.message);
+      return true;
+    });
+  };
+
+  return {
+    resume: async () => {
+      ahead = { items: 0, hasActed: false };
+      maybeParked = await parkedStreams(db, name);
+      checkpoint = at = await openCheckpoint(db, name);
+      return checkpoint;
+    },
+    take: async (item) => {
+      if (item.kind === 'event') {
+        progress.receive();
+        await act(item.event);
+        progress.advance(item.event.position);
+      } else {
+        await pass(item.position, false);
+        progress.advance(item.position);
+        progress.catchUp();
+      }
+    },
+    leave: async () => {
+      if (at !== null && ahead.hasActed) await save(at, nothingToRecord);
+    },
+  };
+}
+
+/** `null` once it has been reacted to. The reader may be stopped between two tries: it rejects. */
+async function failureOf(
+  { name, react, signal, log }: ReactionOptions,
+  progress: Progress,
+  event: StoredEvent,
+): Promise<Error | null> {
+  const { stream, revision, type } = event;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await react(event);
+      return null;
+    } catch (error) {
+      const about = { err: error, reader: name, stream, revision, type, attempt };
+      if (error instanceof DomainError) {
+        log.warn(about, 'an event was refused by the domain');
+        return error;
+      }
+      progress.fail(error);
+      log.warn(about, 'reacting to an event failed');
+      if (attempt === TRIES_MAX) return error instanceof Error ? error : new Error(String(error));
+    }
+    await pause(backoffMs(RETRY_BACKOFF, attempt), signal);
+    if (signal.aborted) throw new Error('Stopped before the next try.');
+  }
+}
+
+function nothingToRecord(): Promise<boolean> {
+  return Promise.resolve(true);
+}
