@@ -1,3 +1,4 @@
+export { assertCloudEvent } from './assert-cloud-event.js';
 export type { CloudEvent } from './cloud-event.js';
 export {
   assertData,

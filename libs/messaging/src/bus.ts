@@ -11,7 +11,11 @@ export type ConsumerOptions = Readonly<{
   /** `<service>.<purpose>`: members of a group share the partitions. */
   group: string;
   topics: readonly string[];
-  /** The offset is committed after it has returned; when it throws, the delivery comes again. */
+  /**
+   * The offset is committed after it has returned; when it throws, the delivery comes again.
+   * A member handles one delivery at a time. One that takes longer than five minutes may lose its
+   * partitions, so that the delivery comes to another member too.
+   */
   handle: (delivery: Delivery) => Promise<void>;
   signal: AbortSignal;
 }>;
@@ -21,22 +25,68 @@ export type ConsumerOptions = Readonly<{
  * only, committed offsets, redelivery of what was not committed, duplicates, replay from the start.
  */
 export interface Bus {
-  /** Idempotent. `partitions` is fixed for ever once a topic exists. */
+  /**
+   * Idempotent. `partitions` (1 to 1,000) is fixed for ever once a topic exists.
+   * @throws BusRefusal `invalid-topic`, `invalid-partitions`, `partitions-fixed`
+   */
   ensureTopic(topic: string, partitions: number): Promise<void>;
 
-  /** Resolves when the messages are durable. It never joins a caller's transaction. */
+  /**
+   * Resolves when the messages (at most 1,000, each at most 1 MiB of JSON) are durable. It never
+   * joins a caller's transaction. A refusal comes before anything is written; after any other error
+   * some partitions may hold the messages and others not, so publish all of them again.
+   * @throws BusRefusal `unknown-topic`, `too-many-messages`, `invalid-message`, `message-too-large`
+   */
   publish(topic: string, messages: readonly CloudEvent[]): Promise<void>;
 
   /**
    * Consumes until the signal aborts, then resolves once the delivery in hand is finished.
    * A new group starts at the beginning. A handler that throws is called again with the same
    * delivery after a pause; bounded retries and parking are the caller's, see `consume`.
+   * @throws BusRefusal `invalid-group`, `unknown-topic`
    */
   run(options: ConsumerOptions): Promise<void>;
 
-  /** Messages of a group's topics that are not committed yet. */
+  /** Messages of a group's topics that are not committed yet. @throws BusRefusal `unknown-topic` */
   lag(group: string, topics: readonly string[]): Promise<bigint>;
 
-  /** Sets the group back to the start of its topics; refused while it has running members. */
+  /**
+   * Sets the group back to the start of its topics; refused while it has running members.
+   * @throws BusRefusal `group-running`, `unknown-topic`
+   */
   rewind(group: string, topics: readonly string[]): Promise<void>;
+}
+
+export const MESSAGE_BYTES_MAX = 1_048_576;
+export const MESSAGES_PER_PUBLISH_MAX = 1_000;
+export const PARTITIONS_MAX = 1_000;
+
+/** Refusals that are the message's own fault: the same message will be refused for ever. */
+export const MESSAGE_FAULTS = ['invalid-message', 'message-too-large'] as const;
+
+export type BusRefusalCode =
+  | (typeof MESSAGE_FAULTS)[number]
+  | 'unknown-topic'
+  | 'invalid-topic'
+  | 'invalid-partitions'
+  | 'partitions-fixed'
+  | 'too-many-messages'
+  | 'invalid-group'
+  | 'group-running';
+
+/** What the bus will not do; nothing has changed. The message names the field and its rule. */
+export class BusRefusal extends Error {
+  constructor(
+    readonly code: BusRefusalCode,
+    readonly field: string,
+    readonly rule: string,
+  ) {
+    super(`${code}: ${field}: ${rule}`);
+    this.name = 'BusRefusal';
+  }
+
+  /** Whether publishing the same message again can never succeed. */
+  get isMessageFault(): boolean {
+    return MESSAGE_FAULTS.some((code) => code === this.code);
+  }
 }

@@ -1,0 +1,62 @@
+import type { CloudEvent, ContractViolation } from '@patchtrail/contracts';
+import { DomainError } from '@patchtrail/event-sourcing';
+import type { Sql } from '@patchtrail/postgres';
+import type { Delivery } from './bus.js';
+import { causeOf } from './cause.js';
+
+/** Consumed and recorded, not tried again. */
+export type Refusal = DomainError | ContractViolation;
+
+/** Until the transaction ends: a replay of the key and a new message of it take turns. */
+export async function lockKey(tx: Sql, group: string, key: string): Promise<void> {
+  await tx.rows(`SELECT pg_advisory_xact_lock(hashtextextended('inbox/' || $1 || '/' || $2, 0))`, [
+    group,
+    key,
+  ]);
+}
+
+/** False if the group has had the message before. */
+export async function receive(tx: Sql, group: string, message: CloudEvent): Promise<boolean> {
+  const inserted = await tx.run(
+    `INSERT INTO inbox (consumer_group, source, message_id) VALUES ($1, $2, $3)
+     ON CONFLICT DO NOTHING`,
+    [group, message.source, message.id],
+  );
+  return inserted === 1;
+}
+
+export async function isParked(tx: Sql, group: string, key: string): Promise<boolean> {
+  const waiting = await tx.rows(
+    'SELECT 1 FROM parked_messages WHERE consumer_group = $1 AND key = $2 LIMIT 1',
+    [group, key],
+  );
+  return waiting.length > 0;
+}
+
+export async function park(
+  tx: Sql,
+  group: string,
+  { topic, partition, offset, message }: Delivery,
+  cause: string | null,
+): Promise<void> {
+  await tx.run(
+    `INSERT INTO parked_messages (consumer_group, key, topic, partition, "offset", message, cause)
+     VALUES ($1, $2, $3, $4, $5, $6::json, $7)`,
+    [group, message.partitionkey, topic, partition, String(offset), JSON.stringify(message), cause],
+  );
+}
+
+export async function refuse(
+  tx: Sql,
+  group: string,
+  { topic, partition, offset, message }: Delivery,
+  refusal: Refusal,
+): Promise<void> {
+  const code = refusal instanceof DomainError ? refusal.code : 'contract-violation';
+  await tx.run(
+    `INSERT INTO refused_messages
+       (consumer_group, topic, partition, "offset", code, cause, message)
+     VALUES ($1, $2, $3, $4, $5, $6, $7::json)`,
+    [group, topic, partition, String(offset), code, causeOf(refusal), JSON.stringify(message)],
+  );
+}

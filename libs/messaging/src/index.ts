@@ -1,0 +1,18 @@
+export {
+  type Bus,
+  BusRefusal,
+  type BusRefusalCode,
+  type ConsumerOptions,
+  type Delivery,
+  MESSAGE_BYTES_MAX,
+  MESSAGES_PER_PUBLISH_MAX,
+} from './bus.js';
+export type { Apply } from './apply.js';
+export { consume, type ConsumeOptions } from './consume.js';
+export { enqueue } from './enqueue.js';
+export type { Log } from './log.js';
+export { messagingMigrations } from './migrations.js';
+export { parkedCount, replayParked, type ReplayOptions, retryParkedOutbox } from './parking.js';
+export { type RelayOptions, type RelayPace, runOutboxRelay } from './relay.js';
+export { busGrants, busMigrations } from './postgres/migrations.js';
+export { type OpenBus, openPostgresBus, type PostgresBusOptions } from './postgres/postgres-bus.js';

@@ -1,0 +1,185 @@
+import type { CloudEvent } from '@patchtrail/contracts';
+import { Pool, type PoolClient } from 'pg';
+import { type Bus, BusRefusal, type ConsumerOptions } from '../bus.js';
+import type { Log } from '../log.js';
+import { partitionOf } from '../partition.js';
+import { type Encoded, encodeMessages, refuseGroup, refuseTopic } from '../refuse.js';
+import type { TopicPartition } from './assignment.js';
+import { PACE, type Pace, runConsumer } from './consumer.js';
+import { memberLock } from './membership.js';
+import { CONNECTION_LIMITS, MESSAGES_CHANNEL } from './session.js';
+
+const POOL_MAX = 4;
+
+export type PostgresBusOptions = Readonly<{
+  /** A database of its own with `busMigrations`, as a role with `busGrants`. */
+  url: string;
+  log?: Log;
+  pace?: Partial<Pace>;
+}>;
+
+/** `close` stops every member of this bus, then disconnects. */
+export type OpenBus = Bus & Readonly<{ close: () => Promise<void> }>;
+
+/** The log in PostgreSQL. Each running member has one connection of its own beside the pool. */
+export async function openPostgresBus(options: PostgresBusOptions): Promise<OpenBus> {
+  const { url, log } = options;
+  const pace = { ...PACE, ...options.pace };
+  const pool = new Pool({
+    connectionString: url,
+    application_name: 'patchtrail-bus',
+    max: POOL_MAX,
+    ...CONNECTION_LIMITS,
+  });
+  pool.on('error', (error) => log?.warn({ err: error }, 'An idle bus connection was lost.'));
+  await pool.query('SELECT 1');
+  const closing = new AbortController();
+  const running = new Set<Promise<void>>();
+  const run = async (consumer: ConsumerOptions) => {
+    refuseGroup(consumer.group);
+    const partitions = await partitionsOf(pool, consumer.topics);
+    const signal = AbortSignal.any([consumer.signal, closing.signal]);
+    const member = runConsumer({ ...consumer, signal, url, partitions, pace, log });
+    running.add(member);
+    await member.finally(() => running.delete(member));
+  };
+  return {
+    ensureTopic: (topic, partitions) => ensureTopic(pool, topic, partitions),
+    publish: (topic, messages) => publish(pool, topic, messages),
+    run,
+    lag: (group, topics) => lag(pool, group, topics),
+    rewind: (group, topics) => rewind(pool, group, topics),
+    close: async () => {
+      closing.abort();
+      await Promise.all(running);
+      await pool.end();
+    },
+  };
+}
+
+async function ensureTopic(pool: Pool, topic: string, partitions: number): Promise<void> {
+  refuseTopic(topic, partitions);
+  await pool.query('INSERT INTO topics VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+    topic,
+    partitions,
+  ]);
+  const there = await countPartitions(pool, topic);
+  if (there !== partitions) {
+    const rule = `topic ${topic} has ${String(there)} for ever, not ${String(partitions)}`;
+    throw new BusRefusal('partitions-fixed', 'partitions', rule);
+  }
+}
+
+async function countPartitions(pool: Pool, topic: string): Promise<number> {
+  const { rows } = await pool.query<{ partitions: number }>(
+    'SELECT partitions FROM topics WHERE name = $1',
+    [topic],
+  );
+  const [found] = rows;
+  if (found === undefined) {
+    throw new BusRefusal('unknown-topic', 'topic', `${topic} must be created before it is used`);
+  }
+  return found.partitions;
+}
+
+async function partitionsOf(pool: Pool, topics: readonly string[]): Promise<TopicPartition[]> {
+  if (topics.length === 0) throw new BusRefusal('unknown-topic', 'topics', 'at least one');
+  const all: TopicPartition[] = [];
+  for (const topic of new Set(topics)) {
+    const count = await countPartitions(pool, topic);
+    for (let partition = 0; partition < count; partition += 1) all.push({ topic, partition });
+  }
+  return all;
+}
+
+/** One transaction per call, which is more than the port promises. */
+async function publish(pool: Pool, topic: string, messages: readonly CloudEvent[]): Promise<void> {
+  const encoded = encodeMessages(messages);
+  const count = await countPartitions(pool, topic);
+  if (encoded.length === 0) return;
+  await inTransaction(pool, (client) => append(client, topic, encoded, count));
+}
+
+async function append(
+  client: PoolClient,
+  topic: string,
+  encoded: readonly Encoded[],
+  count: number,
+): Promise<void> {
+  const partitions = encoded.map(({ key }) => partitionOf(key, count));
+  // Held until the commit, so offsets become visible in their order. Locked in one order by
+  // everybody, and before the insert takes the snapshot that tells the last offset.
+  await client.query(
+    `SELECT pg_advisory_xact_lock(hashtextextended('bus/publish/' || $1 || '/' || p.partition, 0))
+       FROM (SELECT DISTINCT partition FROM unnest($2::int[]) u(partition) ORDER BY partition) p`,
+    [topic, partitions],
+  );
+  await client.query(
+    `INSERT INTO messages (topic, partition, "offset", key, attributes, data)
+     SELECT $1, i.partition,
+            (SELECT coalesce(max(m."offset") + 1, 0) FROM messages m
+              WHERE m.topic = $1 AND m.partition = i.partition)
+              + row_number() OVER (PARTITION BY i.partition ORDER BY i.ordinal) - 1,
+            i.key, i.attributes::json, i.data::json
+       FROM unnest($2::int[], $3::text[], $4::text[], $5::text[])
+            WITH ORDINALITY AS i(partition, key, attributes, data, ordinal)`,
+    [
+      topic,
+      partitions,
+      encoded.map(({ key }) => key),
+      encoded.map(({ attributes }) => attributes),
+      encoded.map(({ data }) => data),
+    ],
+  );
+  await client.query('SELECT pg_notify($1, $2)', [MESSAGES_CHANNEL, topic]);
+}
+
+async function lag(pool: Pool, group: string, topics: readonly string[]): Promise<bigint> {
+  const partitions = await partitionsOf(pool, topics);
+  const { rows } = await pool.query<{ lag: string }>(
+    `SELECT coalesce(sum(coalesce(
+              (SELECT max(m."offset") + 1 FROM messages m
+                WHERE m.topic = p.topic AND m.partition = p.partition), 0)
+            - coalesce(o.committed, 0)), 0)::text AS lag
+       FROM unnest($2::text[], $3::int[]) p(topic, partition)
+       LEFT JOIN group_offsets o
+         ON o.consumer_group = $1 AND o.topic = p.topic AND o.partition = p.partition`,
+    [group, partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition)],
+  );
+  return BigInt(rows[0]?.lag ?? 0);
+}
+
+async function rewind(pool: Pool, group: string, topics: readonly string[]): Promise<void> {
+  refuseGroup(group);
+  await partitionsOf(pool, topics);
+  await inTransaction(pool, async (client) => {
+    // Members hold it shared; who joins meanwhile waits until the offsets are back.
+    const { rows } = await client.query<{ free: boolean }>(
+      `SELECT bool_and(pg_try_advisory_xact_lock(${memberLock('$1', 't.topic')})) AS free
+         FROM unnest($2::text[]) t(topic)`,
+      [group, topics],
+    );
+    if (rows[0]?.free !== true) {
+      throw new BusRefusal('group-running', 'group', `${group} must have no running members`);
+    }
+    await client.query(
+      'UPDATE group_offsets SET committed = 0 WHERE consumer_group = $1 AND topic = ANY($2)',
+      [group, topics],
+    );
+  });
+}
+
+async function inTransaction(pool: Pool, work: (client: PoolClient) => Promise<void>) {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    await client.query('BEGIN');
+    await work(client);
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => (broken = true));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
