@@ -1,0 +1,61 @@
+import { Body, Get, Inject, Post, Query } from '@nestjs/common';
+import type { Principal } from '@patchtrail/auth';
+import { Selector } from '@patchtrail/contracts';
+import {
+  Api,
+  Caller,
+  Command,
+  type CommandInput,
+  For,
+  Id,
+  notFound,
+  paged,
+  pageOf,
+  PageQuery,
+  personOf,
+  Shaped,
+  snapshot,
+  Text,
+} from '@patchtrail/platform';
+import type { Database } from '@patchtrail/postgres';
+import { v7 as uuidv7 } from 'uuid';
+import { defineGroup } from '../../application/define-group.js';
+import { groupMembers, listGroups } from '../postgres/group-queries.js';
+import { DISCOVERY_DB, runOnce, visibleDepartments } from './request-origin.js';
+
+class DefineGroup {
+  @Text({ max: 100 }) name!: string;
+  /** Attributes that must be equal, a list of endpoints, or both. */
+  @Shaped(Selector) selector!: Selector;
+}
+
+@Api('v1/device-groups')
+export class DeviceGroupsController {
+  constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
+
+  @Post()
+  @For('platform-engineer')
+  define(@Body() body: DefineGroup, @Command() command: CommandInput) {
+    return runOnce(this.db, command, async (tx) => {
+      const group = { groupId: uuidv7(), name: body.name, selector: body.selector };
+      return { ...group, memberCount: await defineGroup(tx, group, command.context.at) };
+    });
+  }
+
+  @Get()
+  @For('platform-engineer', 'approver', 'auditor')
+  async list(@Query() query: PageQuery) {
+    const page = pageOf(query, null);
+    const rows = await listGroups(this.db, page);
+    const data = paged(rows, page, null, ({ groupId }) => groupId);
+    return snapshot(data, { position: null, lagMs: 0 });
+  }
+
+  @Get(':id')
+  @For('platform-engineer', 'approver', 'auditor')
+  async one(@Id() id: string, @Caller() caller: Principal) {
+    const group = await groupMembers(this.db, id, visibleDepartments(personOf(caller)));
+    if (group === null) throw notFound(`device group ${id}`);
+    return snapshot(group, { position: null, lagMs: 0 });
+  }
+}

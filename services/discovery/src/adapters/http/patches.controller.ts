@@ -1,0 +1,46 @@
+import { Get, Inject, Query } from '@nestjs/common';
+import {
+  Api,
+  Flag,
+  For,
+  Id,
+  notFound,
+  Optional,
+  paged,
+  pageOf,
+  PageQuery,
+  snapshot,
+  Text,
+} from '@patchtrail/platform';
+import type { Database } from '@patchtrail/postgres';
+import { findPatch, listPatches } from '../postgres/patch-queries.js';
+import { DISCOVERY_DB } from './request-origin.js';
+
+class PatchesQuery extends PageQuery {
+  @Text() @Optional() sourcePackage?: string;
+  @Flag() @Optional() superseded?: boolean;
+}
+
+@Api('v1/patches')
+export class PatchesController {
+  constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
+
+  @Get()
+  @For('platform-engineer', 'approver', 'auditor')
+  async list(@Query() query: PatchesQuery) {
+    const { sourcePackage = null, superseded = null } = query;
+    const filter = { sourcePackage, superseded };
+    const page = pageOf(query, filter);
+    const rows = await listPatches(this.db, filter, page);
+    const data = paged(rows, page, filter, ({ patchId }) => patchId);
+    return snapshot(data, { position: null, lagMs: 0 });
+  }
+
+  @Get(':id')
+  @For('platform-engineer', 'approver', 'auditor')
+  async one(@Id() id: string) {
+    const patch = await findPatch(this.db, id);
+    if (patch === null) throw notFound(`patch ${id}`);
+    return snapshot(patch, { position: null, lagMs: 0 });
+  }
+}

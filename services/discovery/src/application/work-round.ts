@@ -1,0 +1,88 @@
+import { assessEndpoint } from './assess-endpoint.js';
+import { considerCandidate, type DiscoveryPorts, findCandidates } from './discover-patches.js';
+import type { WorkItem } from './ports.js';
+
+const ENDPOINTS_PER_ROUND_MAX = 50;
+const PACKAGES_AT_ONCE_MAX = 2;
+
+export type RoundReport = Readonly<{ done: number; failures: readonly string[] }>;
+
+/** Finds patches for endpoints that changed, then assesses the endpoints that these concern. */
+export async function workRound(ports: DiscoveryPorts): Promise<RoundReport> {
+  const found = await findPatches(ports);
+  const assessed = await assessEndpoints(ports);
+  return { done: found.done + assessed.done, failures: [...found.failures, ...assessed.failures] };
+}
+
+async function findPatches(ports: DiscoveryPorts): Promise<RoundReport> {
+  const items = await nextOf(ports, 'candidates');
+  if (items.length === 0) return { done: 0, failures: [] };
+  const endpointIds = items.map(({ endpointId }) => endpointId);
+  const candidates = await ports.transact(ports.origin(), (tx) => findCandidates(tx, endpointIds));
+  const failures: string[] = [];
+  const left = [...candidates];
+  const worker = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      if (ports.signal.aborted) return;
+      try {
+        await considerCandidate(ports, next);
+      } catch (error) {
+        failures.push(`${next.sourcePackage} ${next.sourceVersion}: ${messageOf(error)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: PACKAGES_AT_ONCE_MAX }, worker));
+  // Stopped half-way: the items stay, and the next process takes them up.
+  if (!ports.signal.aborted) await settle(ports, items, failures);
+  return { done: items.length, failures };
+}
+
+async function assessEndpoints(ports: DiscoveryPorts): Promise<RoundReport> {
+  const items = await nextOf(ports, 'applicability');
+  const failures: string[] = [];
+  for (const item of items) {
+    if (ports.signal.aborted) break;
+    try {
+      await assessOne(ports, item);
+    } catch (error) {
+      const failure = `${item.endpointId}: ${messageOf(error)}`;
+      failures.push(failure);
+      await settle(ports, [item], [failure]);
+    }
+  }
+  return { done: items.length, failures };
+}
+
+async function assessOne(ports: DiscoveryPorts, item: WorkItem): Promise<void> {
+  const origin = ports.origin();
+  await ports.transact(origin, async (tx) => {
+    const endpoint = await tx.endpoints.lock(item.endpointId);
+    if (endpoint?.lifecycle === 'active') await assessEndpoint(tx, item.endpointId, origin.at);
+    await tx.work.done([item]);
+  });
+}
+
+async function nextOf(
+  { transact, origin }: DiscoveryPorts,
+  kind: WorkItem['kind'],
+): Promise<readonly WorkItem[]> {
+  const from = origin();
+  return transact(from, (tx) => tx.work.next(kind, ENDPOINTS_PER_ROUND_MAX, from.at));
+}
+
+async function settle(
+  { transact, origin }: DiscoveryPorts,
+  items: readonly WorkItem[],
+  failures: readonly string[],
+): Promise<void> {
+  const from = origin();
+  await transact(from, (tx) =>
+    failures.length === 0
+      ? tx.work.done(items)
+      : tx.work.failed(items, failures.join('; '), from.at),
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

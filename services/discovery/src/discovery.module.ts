@@ -1,0 +1,113 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { ENDPOINTS_TOPIC, PATCHES_TOPIC } from '@patchtrail/contracts';
+import { messagingMigrations, runOutboxRelay } from '@patchtrail/messaging';
+import {
+  accessProviders,
+  background,
+  idempotencyMigration,
+  type Infra,
+  newTraceparent,
+  readyReport,
+  type Service,
+} from '@patchtrail/platform';
+import type { Migration } from '@patchtrail/postgres';
+import { v7 as uuidv7 } from 'uuid';
+import { createAptArchive } from './adapters/feeds/apt-archive.js';
+import { DeviceGroupsController } from './adapters/http/device-groups.controller.js';
+import { EndpointsController } from './adapters/http/endpoints.controller.js';
+import {
+  EnrolmentController,
+  EnrolmentTokensController,
+} from './adapters/http/enrolment.controller.js';
+import { ARCHIVE, PackageSourcesController } from './adapters/http/package-sources.controller.js';
+import { PatchesController } from './adapters/http/patches.controller.js';
+import { DISCOVERY_DB } from './adapters/http/request-origin.js';
+import {
+  ThreatSignalImportController,
+  ThreatSignalsController,
+} from './adapters/http/threat-signals.controller.js';
+import { runLeasedLoop } from './adapters/leased-loop.js';
+import { credentialDigestOf } from './adapters/postgres/endpoint-queries.js';
+import { tables } from './adapters/postgres/migrations.js';
+import { transactOn } from './adapters/postgres/tx.js';
+import { stuckWork } from './adapters/postgres/work-queue.js';
+import { syncDueSources } from './application/fetch-source.js';
+import { workRound } from './application/work-round.js';
+import { type DiscoveryConfig, readDiscoveryConfig } from './config.js';
+
+const PARTITIONS = 12;
+
+export const discoveryMigrations: readonly Migration[] = [
+  ...messagingMigrations,
+  idempotencyMigration,
+  ...tables,
+];
+
+@Module({})
+export class DiscoveryModule {}
+
+/** Composition root: agents and archives in, endpoints and patches out. */
+export async function createDiscovery(
+  infra: Infra,
+  config: DiscoveryConfig = readDiscoveryConfig(),
+): Promise<Service> {
+  const { db, bus, log, now } = infra;
+  for (const topic of [ENDPOINTS_TOPIC, PATCHES_TOPIC]) await bus.ensureTopic(topic, PARTITIONS);
+  const archive = createAptArchive();
+  const work = background();
+  const transact = transactOn(db);
+  const origin = () => {
+    const id = uuidv7();
+    const caused = { correlationId: id, causationId: id, traceparent: newTraceparent() };
+    return { actor: 'service:discovery', at: now().toISOString(), ...caused };
+  };
+
+  const start = () => {
+    const loop = { databaseUrl: db.url, signal: work.signal, log };
+    work.run(
+      runLeasedLoop({
+        ...loop,
+        name: 'discovery.patches',
+        pollMs: config.pollMs,
+        round: async (signal) => {
+          const { done, failures } = await workRound({ transact, archive, origin, signal });
+          for (const cause of failures) log.error({ cause }, 'Work failed and is tried again.');
+          return done > 0;
+        },
+      }),
+      runLeasedLoop({
+        ...loop,
+        name: 'discovery.feeds',
+        pollMs: Math.min(config.syncIntervalMs, 5_000),
+        round: async (signal) => {
+          await syncDueSources({ transact, archive, origin, signal }, config.syncIntervalMs);
+          return false;
+        },
+      }),
+      runOutboxRelay({ db, bus, signal: work.signal, log, name: 'discovery' }),
+    );
+    return Promise.resolve();
+  };
+
+  const ready = async () =>
+    readyReport('discovery', [
+      { name: 'database', ok: true },
+      { name: 'stuck-work', ok: true, detail: String(await stuckWork(db)) },
+    ]);
+
+  const credentials = { digestOf: (endpointId: string) => credentialDigestOf(db, endpointId) };
+  const module: DynamicModule = {
+    module: DiscoveryModule,
+    controllers: [
+      ...[EnrolmentTokensController, EnrolmentController, EndpointsController],
+      ...[PackageSourcesController, PatchesController, DeviceGroupsController],
+      ...[ThreatSignalsController, ThreatSignalImportController],
+    ],
+    providers: [
+      ...accessProviders({ verifyToken: infra.verifyToken, credentials }),
+      { provide: DISCOVERY_DB, useValue: db },
+      { provide: ARCHIVE, useValue: archive },
+    ],
+  };
+  return { module, start, stop: work.stop, ready };
+}
