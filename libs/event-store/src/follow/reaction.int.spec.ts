@@ -1,0 +1,226 @@
+/** @jest-environment-options {"customExportConditions":["@patchtrail/source","node","node-addons"]} */
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DomainError } from '@patchtrail/event-sourcing';
+import { type Database, tryLease } from '@patchtrail/postgres';
+import { eventually } from '@patchtrail/testing';
+import { openFreshDatabase } from '../databases.suite.js';
+import type { EventStore, StoredEvent } from '../event-store.js';
+import { createTestLog } from '../log.suite.js';
+import { createMemoryEventStore } from '../memory-event-store.js';
+import { newEvents } from '../test-events.suite.js';
+import { parkedEvents, replayParkedEvents } from './parked-events.js';
+import { type ReactionOptions, runReaction } from './reaction.js';
+
+describe('runReaction', () => {
+  let store: EventStore;
+  let db: Database;
+  let stop: AbortController;
+  let close: () => Promise<void>;
+  let log: ReturnType<typeof createTestLog>;
+  let reacted: string[];
+  const running: { done: Promise<void> }[] = [];
+
+  beforeEach(async () => {
+    store = createMemoryEventStore();
+    stop = new AbortController();
+    log = createTestLog();
+    reacted = [];
+    ({ db, close } = await openFreshDatabase());
+  });
+  afterEach(async () => {
+    stop.abort();
+    await Promise.all(running.splice(0).map(({ done }) => done));
+    await close();
+  });
+
+  const nameOf = ({ stream, revision }: StoredEvent) => `${stream}@${revision}`;
+  const react = (event: StoredEvent) => {
+    reacted.push(nameOf(event));
+    return Promise.resolve();
+  };
+  const run = (change: Partial<ReactionOptions> = {}) => {
+    const options = { store, db, name: 'publish', prefixes: ['counter-'], react, log };
+    const reaction = runReaction({ ...options, signal: stop.signal, ...change });
+    running.push(reaction);
+    return reaction;
+  };
+  const append = (stream: string, count: number) =>
+    store.append(stream, 'no-stream', newEvents(count));
+  const checkpoint = async () => {
+    const [row] = await db.rows<{ position: string | null }>('SELECT position FROM checkpoints');
+    return row?.position;
+  };
+  const parked = async () =>
+    (await parkedEvents(db)).map(({ stream, revision, cause }) => [`${stream}@${revision}`, cause]);
+  const brokenFor = (broken: Set<string>) => (event: StoredEvent) => {
+    if (broken.has(nameOf(event))) return Promise.reject(new Error(`no ${nameOf(event)}`));
+    return react(event);
+  };
+
+  it('reacts to each event in order and moves the checkpoint after it', async () => {
+    await append('counter-1', 2);
+    await append('foreign-1', 1);
+    const reaction = run();
+    expect(await reaction.reachedHead(5_000)).toBe(true);
+    const { position } = await append('counter-2', 1);
+    expect(await reaction.reached(position, 5_000)).toBe(true);
+    expect(reacted).toEqual(['counter-1@0', 'counter-1@1', 'counter-2@0']);
+    await eventually(async () => expect(await checkpoint()).toBe(position));
+  });
+
+  it('keeps the checkpoint behind an event that it has not finished', async () => {
+    const { position } = await append('counter-1', 3);
+    let finish = () => {};
+    const held = new Promise<void>((resolve) => (finish = resolve));
+    const reaction = run({
+      react: async (event) => {
+        await react(event);
+        if (event.revision === 2) await held;
+      },
+    });
+    await eventually(() => expect(reacted).toHaveLength(3));
+    expect(await checkpoint()).not.toBe(position);
+    expect(reaction.caughtUp()).toBe(false);
+    expect(await reaction.reached(position, 20)).toBe(false);
+    finish();
+    expect(await reaction.reached(position, 5_000)).toBe(true);
+  });
+
+  it('does not repeat, after an orderly stop, what it has done', async () => {
+    await append('counter-1', 30);
+    const reaction = run({
+      react: async (event) => {
+        await react(event);
+        if (event.revision === 9) stop.abort();
+      },
+    });
+    await reaction.done;
+    stop = new AbortController();
+    expect(await run().reachedHead(5_000)).toBe(true);
+    expect(reacted).toHaveLength(30);
+    expect(new Set(reacted).size).toBe(30);
+  });
+
+  it('has one active instance, and another one that takes over', async () => {
+    const [first, second] = [new AbortController(), new AbortController()];
+    const one = run({ signal: first.signal });
+    await append('counter-1', 1);
+    expect(await one.reachedHead(5_000)).toBe(true);
+    const two = run({ signal: second.signal });
+    expect(await tryLease(db.url, 'reaction publish')).toBeNull();
+    await append('counter-2', 1);
+    expect(await one.reachedHead(5_000)).toBe(true);
+    expect(two.caughtUp()).toBe(false);
+    first.abort();
+    await append('counter-3', 1);
+    expect(await two.reachedHead(10_000)).toBe(true);
+    expect(reacted).toEqual(['counter-1@0', 'counter-2@0', 'counter-3@0']);
+    second.abort();
+  });
+
+  it('stops acting when its lease is lost, and comes back', async () => {
+    const reaction = run();
+    await append('counter-1', 1);
+    expect(await reaction.reachedHead(5_000)).toBe(true);
+    await db.rows(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name LIKE 'lease %'`,
+    );
+    await append('counter-2', 1);
+    const isBack = () => log.lines.filter(({ text }) => text === 'reacting to events').length === 2;
+    await eventually(() => expect(isBack()).toBe(true));
+    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(new Set(reacted)).toEqual(new Set(['counter-1@0', 'counter-2@0']));
+  });
+
+  it('tries again what fails for a while', async () => {
+    let failures = 4;
+    const reaction = run({
+      react: (event) => {
+        failures -= 1;
+        return failures >= 0 ? Promise.reject(new Error('busy')) : react(event);
+      },
+    });
+    await append('counter-1', 1);
+    await eventually(() => expect(reaction.lastError()).toBe('busy'));
+    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(reacted).toEqual(['counter-1@0']);
+    expect(await parked()).toEqual([]);
+    expect(reaction.lastError()).toBeNull();
+  });
+
+  it('parks a stream behind an event that keeps failing, lets others pass, replays it', async () => {
+    const broken = new Set(['counter-1@1']);
+    const reaction = run({ react: brokenFor(broken) });
+    await append('counter-1', 3);
+    await append('counter-2', 1);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
+    expect(reacted).toEqual(['counter-1@0', 'counter-2@0']);
+    const behind = 'behind a parked event of its stream';
+    expect(await parked()).toEqual([
+      ['counter-1@1', 'no counter-1@1'],
+      ['counter-1@2', behind],
+    ]);
+    expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(10);
+
+    const replay = () =>
+      replayParkedEvents({
+        store,
+        db,
+        name: 'publish',
+        stream: 'counter-1',
+        react: brokenFor(broken),
+      });
+    await expect(replay()).rejects.toThrow('no counter-1@1');
+    expect(await parked()).toHaveLength(2);
+    broken.clear();
+    expect(await replay()).toBe(2);
+    expect(await parked()).toEqual([]);
+    await store.append('counter-1', 2, newEvents(1));
+    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(reacted.slice(2)).toEqual(['counter-1@1', 'counter-1@2', 'counter-1@3']);
+    expect(await replay()).toBe(0);
+  }, 40_000);
+
+  it('still parks behind what was parked before it was started', async () => {
+    await append('counter-1', 1);
+    await db.run(
+      `INSERT INTO parked_events (reaction, stream, revision, type, cause) VALUES
+       ('publish', 'counter-1', 0, 'Counted', 'broken'), ('other', 'counter-2', 0, 'Counted', 'x')`,
+    );
+    await store.append('counter-1', 0, newEvents(1));
+    await append('counter-2', 1);
+    expect(await run().reachedHead(5_000)).toBe(true);
+    expect(reacted).toEqual(['counter-2@0']);
+    expect(await parked()).toContainEqual(['counter-1@1', 'behind a parked event of its stream']);
+  });
+
+  it('records what the domain refuses, once and without another try', async () => {
+    let tries = 0;
+    const reaction = run({
+      react: (event) => {
+        tries += 1;
+        if (event.revision === 1) return react(event);
+        return Promise.reject(new DomainError('too-late', 'the window is over'));
+      },
+    });
+    const { position } = await append('counter-1', 2);
+    expect(await reaction.reached(position, 5_000)).toBe(true);
+    expect(tries).toBe(2);
+    expect(reacted).toEqual(['counter-1@1']);
+    expect(await parked()).toEqual([]);
+    const refused = await db.rows(
+      'SELECT reaction, stream, revision, type, code, detail FROM refused_events',
+    );
+    expect(refused).toEqual([
+      {
+        reaction: 'publish',
+        stream: 'counter-1',
+        revision: 0,
+        type: 'Counted',
+        code: 'too-late',
+        detail: 'the window is over',
+      },
+    ]);
+  });
+});
