@@ -25,4 +25,5 @@ export default {
   testTimeout: 30_000,
   globalSetup: '<rootDir>/libs/testing/src/jest/global-setup.mjs',
   globalTeardown: '<rootDir>/libs/testing/src/jest/global-teardown.mjs',
+  reporters: ['default', '<rootDir>/tools/jest-reporter.mjs'],
 };

@@ -77,6 +77,7 @@ export {
   withEtag,
 } from './http/snapshot.js';
 export { now, parseInstant } from './instant.js';
+export { lagClock } from './lag.js';
 export { createLogger, type Logger, type LogLevel } from './logger.js';
 export { ConfigError, type ConfigIssue, type Environment, readConfig } from './read-config.js';
 export {

@@ -74,4 +74,6 @@ const CONTEXTS = `
 const SAVE = `
   INSERT INTO decisions (decision_id, patch_id, patch_revision, category, decision)
   VALUES ($1, $2, $3, $4, $5::jsonb)
-  ON CONFLICT (decision_id) DO UPDATE SET category = excluded.category, decision = excluded.decision`;
+  ON CONFLICT (decision_id) DO UPDATE 
+    SET category = excluded.category, decision = excluded.decision,
+        change = nextval('decision_changes')`;

@@ -1,6 +1,7 @@
+import { messagingMigrations } from '@patchtrail/messaging';
 import type { Migration } from '@patchtrail/postgres';
 
-export const schema: Migration = {
+const schema: Migration = {
   name: 'prioritization-001-decisions',
   sql: `
     CREATE TABLE endpoints (
@@ -26,14 +27,18 @@ export const schema: Migration = {
       version text NOT NULL,
       released_at text NOT NULL
     );
+    CREATE SEQUENCE decision_changes;
     CREATE TABLE decisions (
       decision_id uuid PRIMARY KEY,
       number bigint GENERATED ALWAYS AS IDENTITY,
       patch_id uuid NOT NULL,
       patch_revision int NOT NULL,
       category text NOT NULL,
+      change bigint NOT NULL DEFAULT nextval('decision_changes'),
       decision jsonb NOT NULL
     );
     CREATE INDEX decisions_by_patch ON decisions (patch_id);
   `,
 };
+
+export const prioritizationMigrations: readonly Migration[] = [...messagingMigrations, schema];

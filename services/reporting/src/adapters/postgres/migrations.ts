@@ -1,6 +1,7 @@
+import { messagingMigrations } from '@patchtrail/messaging';
 import type { Migration } from '@patchtrail/postgres';
 
-export const schema: Migration = {
+const schema: Migration = {
   name: 'reporting-001-trail',
   sql: `
     CREATE TABLE events (
@@ -67,3 +68,5 @@ export const schema: Migration = {
     CREATE INDEX failure_tickets_by_rollout ON failure_tickets (rollout_id);
   `,
 };
+
+export const reportingMigrations: readonly Migration[] = [...messagingMigrations, schema];

@@ -1,0 +1,53 @@
+import { Get, Inject, Query } from '@nestjs/common';
+import { CATEGORIES, type Category } from '@patchtrail/contracts';
+import {
+  Api,
+  For,
+  Id,
+  notFound,
+  OneOf,
+  Optional,
+  paged,
+  pageOf,
+  PageQuery,
+  snapshot,
+  Uuid,
+} from '@patchtrail/platform';
+import type { Database } from '@patchtrail/postgres';
+import { findDecision, listDecisions, position } from '../postgres/queries.js';
+
+export const DECISIONS_DB = Symbol('DECISIONS_DB');
+export const DECISIONS_LAG = Symbol('DECISIONS_LAG');
+
+class DecisionsQuery extends PageQuery {
+  @Uuid() @Optional() patchId?: string;
+  @OneOf(CATEGORIES) @Optional() category?: Category;
+}
+
+/** What to do first, and why. */
+@Api('v1/decisions')
+export class DecisionsController {
+  constructor(
+    @Inject(DECISIONS_DB) private readonly db: Database,
+    @Inject(DECISIONS_LAG) private readonly lagMs: () => Promise<number>,
+  ) {}
+
+  @Get()
+  @For('platform-engineer', 'approver', 'auditor')
+  async list(@Query() query: DecisionsQuery) {
+    const filter = { patchId: query.patchId ?? null, category: query.category ?? null };
+    const page = pageOf(query, filter);
+    const rows = await listDecisions(this.db, filter, page);
+    const { items, nextPageToken } = paged(rows, page, filter, ({ number }) => number);
+    const data = { items: items.map(({ decision }) => decision), nextPageToken };
+    return snapshot(data, { position: await position(this.db), lagMs: await this.lagMs() });
+  }
+
+  @Get(':id')
+  @For('platform-engineer', 'approver', 'auditor')
+  async one(@Id() id: string) {
+    const decision = await findDecision(this.db, id);
+    if (decision === null) throw notFound(`decision ${id}`);
+    return snapshot(decision, { position: await position(this.db), lagMs: await this.lagMs() });
+  }
+}

@@ -1,0 +1,2 @@
+export { prioritizationMigrations } from './adapters/postgres/migrations.js';
+export { createPrioritization, PrioritizationModule } from './prioritization.module.js';

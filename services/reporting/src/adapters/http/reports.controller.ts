@@ -1,0 +1,91 @@
+import { Get, Inject, Query } from '@nestjs/common';
+import {
+  Api,
+  For,
+  Id,
+  Optional,
+  paged,
+  pageOf,
+  PageQuery,
+  snapshot,
+  Text,
+  Uuid,
+} from '@patchtrail/platform';
+import type { Database } from '@patchtrail/postgres';
+import { complianceOf } from '../../domain/compliance.js';
+import {
+  complianceCounts,
+  complianceEntries,
+  entryKey,
+  failureTickets,
+  patchTrail,
+  position,
+  rolloutTimeline,
+  type TrailEntry,
+  type Window,
+} from '../postgres/queries.js';
+
+export const REPORTS_DB = Symbol('REPORTS_DB');
+export const REPORTS_LAG = Symbol('REPORTS_LAG');
+
+class ComplianceQuery extends PageQuery {
+  @Text() @Optional() department?: string;
+  @Uuid() @Optional() patchId?: string;
+}
+
+class TicketsQuery extends PageQuery {
+  @Uuid() @Optional() rolloutId?: string;
+}
+
+/** What is patched, what happened, and what went wrong: from integration events alone. */
+@Api('v1')
+export class ReportsController {
+  constructor(
+    @Inject(REPORTS_DB) private readonly db: Database,
+    @Inject(REPORTS_LAG) private readonly lagMs: () => Promise<number>,
+  ) {}
+
+  @Get('compliance')
+  @For('platform-engineer', 'approver', 'auditor')
+  async compliance(@Query() query: ComplianceQuery) {
+    const filter = { department: query.department ?? null, patchId: query.patchId ?? null };
+    const page = pageOf(query, filter);
+    const totals = complianceOf(await complianceCounts(this.db, filter));
+    const rows = await complianceEntries(this.db, filter, page);
+    return this.seen({ totals, ...paged(rows, page, filter, entryKey) });
+  }
+
+  @Get('patch-trails/:id')
+  @For('platform-engineer', 'approver', 'auditor')
+  async trail(@Id() id: string, @Query() query: PageQuery) {
+    return this.events(id, query, (page) => patchTrail(this.db, id, page));
+  }
+
+  @Get('rollout-timelines/:id')
+  @For('platform-engineer', 'approver', 'auditor')
+  async timeline(@Id() id: string, @Query() query: PageQuery) {
+    return this.events(id, query, (page) => rolloutTimeline(this.db, id, page));
+  }
+
+  @Get('failure-tickets')
+  @For('platform-engineer', 'approver', 'auditor')
+  async tickets(@Query() query: TicketsQuery) {
+    const filter = query.rolloutId ?? null;
+    const page = pageOf(query, filter);
+    const rows = await failureTickets(this.db, filter, page);
+    return this.seen(paged(rows, page, filter, ({ number }) => number));
+  }
+
+  private async events(
+    id: string,
+    query: PageQuery,
+    read: (page: Window) => Promise<TrailEntry[]>,
+  ) {
+    const page = pageOf(query, id);
+    return this.seen(paged(await read(page), page, id, ({ number }) => number));
+  }
+
+  private async seen<T>(data: T) {
+    return snapshot(data, { position: await position(this.db), lagMs: await this.lagMs() });
+  }
+}

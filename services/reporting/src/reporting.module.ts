@@ -1,0 +1,73 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import {
+  DECISIONS_TOPIC,
+  ENDPOINTS_TOPIC,
+  OUTCOMES_TOPIC,
+  PATCHES_TOPIC,
+  REQUESTS_TOPIC,
+  ROLLOUTS_TOPIC,
+} from '@patchtrail/contracts';
+import { consume, parkedCount } from '@patchtrail/messaging';
+import {
+  accessProviders,
+  background,
+  type Infra,
+  lagClock,
+  readyReport,
+  type Service,
+} from '@patchtrail/platform';
+import { REPORTS_DB, REPORTS_LAG, ReportsController } from './adapters/http/reports.controller.js';
+import { projectCompliance } from './adapters/messaging/project-compliance.js';
+import { recordEvent } from './adapters/messaging/record-event.js';
+
+const GROUP = 'reporting.trail';
+const PARTITIONS = 12;
+const TOPICS = [
+  ENDPOINTS_TOPIC,
+  PATCHES_TOPIC,
+  DECISIONS_TOPIC,
+  REQUESTS_TOPIC,
+  ROLLOUTS_TOPIC,
+  OUTCOMES_TOPIC,
+];
+
+@Module({})
+export class ReportingModule {}
+
+/** Composition root: every topic is read, nothing is published. */
+export async function createReporting(infra: Infra): Promise<Service> {
+  const { db, bus, log } = infra;
+  for (const topic of TOPICS) await bus.ensureTopic(topic, PARTITIONS);
+  const work = background();
+
+  const start = () => {
+    work.run(
+      consume({
+        ...{ bus, db, group: GROUP, topics: TOPICS, signal: work.signal, log },
+        apply: async (tx, message) => {
+          await recordEvent(tx, message);
+          await projectCompliance(tx, message);
+        },
+      }),
+    );
+    return Promise.resolve();
+  };
+
+  const ready = async () => {
+    const parked = await parkedCount(db);
+    return readyReport('reporting', [
+      { name: 'parked-messages', ok: true, detail: String(parked) },
+    ]);
+  };
+
+  const module: DynamicModule = {
+    module: ReportingModule,
+    controllers: [ReportsController],
+    providers: [
+      ...accessProviders(infra),
+      { provide: REPORTS_DB, useValue: db },
+      { provide: REPORTS_LAG, useValue: lagClock(infra, GROUP, TOPICS) },
+    ],
+  };
+  return { module, start, stop: work.stop, ready };
+}

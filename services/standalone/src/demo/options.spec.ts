@@ -1,0 +1,27 @@
+import { describe, expect, it } from '@jest/globals';
+import { demoOptions } from './options.js';
+
+describe('the demo options', () => {
+  it('have defaults', () => {
+    expect(demoOptions([])).toEqual({ endpoints: 6, keep: false, json: false, mirror: null });
+  });
+
+  it('are read', () => {
+    const args = ['--endpoints', '8', '--keep', '--json', '--mirror', 'http://m.example/debian'];
+    expect(demoOptions(args)).toEqual({
+      endpoints: 8,
+      keep: true,
+      json: true,
+      mirror: 'http://m.example/debian',
+    });
+  });
+
+  it.each([
+    [['--endpoints', '3'], '--endpoints: must be a whole number from 4 to 50'],
+    [['--endpoints', 'six'], '--endpoints: must be a whole number from 4 to 50'],
+    [['--mirror', 'ftp://m'], '--mirror: must be an http or https URL'],
+    [['--fast'], "Unknown option '--fast'"],
+  ])('name the option and the rule: %j', (args, message) => {
+    expect(() => demoOptions(args)).toThrow(message);
+  });
+});

@@ -1,0 +1,36 @@
+import { parseArgs } from 'node:util';
+
+export type DemoOptions = Readonly<{
+  endpoints: number;
+  /** Leaves the work folder of the run in place. */
+  keep: boolean;
+  json: boolean;
+  mirror: string | null;
+}>;
+
+const ENDPOINTS_MIN = 4;
+const ENDPOINTS_MAX = 50;
+
+/** @throws Error naming the option and its rule */
+export function demoOptions(args: readonly string[]): DemoOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      endpoints: { type: 'string', default: '6' },
+      keep: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      mirror: { type: 'string' },
+    },
+  });
+  const endpoints = Number(values.endpoints);
+  if (!Number.isInteger(endpoints) || endpoints < ENDPOINTS_MIN || endpoints > ENDPOINTS_MAX) {
+    throw new Error(
+      `--endpoints: must be a whole number from ${String(ENDPOINTS_MIN)} to ${String(ENDPOINTS_MAX)}`,
+    );
+  }
+  const mirror = values.mirror ?? null;
+  if (mirror !== null && !/^https?:\/\/[^\s/]+/.test(mirror)) {
+    throw new Error('--mirror: must be an http or https URL of a Debian mirror');
+  }
+  return { endpoints, keep: values.keep, json: values.json, mirror };
+}
