@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, expect, it } from '@jest/globals';
 import { DomainError, specFor } from '@patchtrail/event-sourcing';
-import { approvers, at } from './approval-request.fixture.js';
+import { approvers, at } from './example-request.suite.js';
 import {
   approvalPolicy,
   type ApprovalPolicyCommand,

@@ -8,7 +8,7 @@ import {
   type ApprovalRequestCommand,
   type ApprovalRequestEvent,
 } from './approval-request.js';
-import { changeDigest, command, decision, expiresAt, opening } from './approval-request.fixture.js';
+import { changeDigest, command, decision, expiresAt, opening } from './example-request.suite.js';
 
 const PEOPLE = ['pat', 'ana', 'bo', 'cy', 'di', 'eve'];
 const OTHER_DIGEST = `sha256:${'00'.repeat(32)}`;

@@ -15,7 +15,7 @@ import {
   rejected,
   requested,
   scheduled,
-} from './approval-request.fixture.js';
+} from './example-request.suite.js';
 
 const given = specFor(approvalRequest);
 const record = (...args: Parameters<typeof decision>) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, expect, it } from '@jest/globals';
 import { DomainError, specFor } from '@patchtrail/event-sourcing';
-import { at, change } from './approval-request.fixture.js';
+import { at, change } from './example-request.suite.js';
 import type { Ring } from './change.js';
 import { planTemplate, type PlanTemplateCommand } from './plan-template.js';
 

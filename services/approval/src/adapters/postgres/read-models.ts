@@ -1,4 +1,4 @@
-import type { StoredEvent } from '@patchtrail/event-store';
+import { projectTimer, type StoredEvent } from '@patchtrail/event-store';
 import type { Sql } from '@patchtrail/postgres';
 import type { ApprovalPolicyEvent } from '../../domain/approval-policy.js';
 import type { ApprovalRequestEvent } from '../../domain/approval-request.js';
@@ -15,6 +15,7 @@ export async function project(tx: Sql, stored: StoredEvent): Promise<void> {
   const at = { id: idIn(stored.stream), revision: stored.revision };
   if (stored.stream.startsWith(REQUEST_PREFIX)) {
     await projectRequest(tx, at, approvalRequestCodec.decode(stored));
+    await projectTimer(tx, stored);
   } else if (stored.stream.startsWith(POLICY_PREFIX)) {
     await projectPolicy(tx, at, approvalPolicyCodec.decode(stored));
   } else if (stored.stream.startsWith(TEMPLATE_PREFIX)) {

@@ -1,0 +1,88 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { REQUESTS_TOPIC } from '@patchtrail/contracts';
+import {
+  type EventStore,
+  type Projection,
+  runProjection,
+  runReaction,
+  runTimers,
+} from '@patchtrail/event-store';
+import { consume, parkedCount } from '@patchtrail/messaging';
+import {
+  accessProviders,
+  background,
+  type Infra,
+  readyReport,
+  type Service,
+} from '@patchtrail/platform';
+import { expireWith } from './adapters/event-store/expire.js';
+import { publishTo } from './adapters/event-store/publish.js';
+import { REQUEST_PREFIX, streamsOf } from './adapters/event-store/streams.js';
+import { APPROVAL_CONTEXT, type ApprovalContext } from './adapters/http/approval-context.js';
+import { ApprovalPoliciesController } from './adapters/http/approval-policies.controller.js';
+import { ApprovalRequestsController } from './adapters/http/approval-requests.controller.js';
+import { PlanTemplatesController } from './adapters/http/plan-templates.controller.js';
+import { FLEET_GROUP, FLEET_TOPICS, onFleet } from './adapters/messaging/on-fleet.js';
+import { fleetIn } from './adapters/postgres/fleet.js';
+import { followed } from './adapters/postgres/followed.js';
+import { listsIn } from './adapters/postgres/lists.js';
+import { project, READ_MODEL_PREFIXES } from './adapters/postgres/read-models.js';
+
+const PARTITIONS = 12;
+
+@Module({})
+export class ApprovalModule {}
+
+/** Composition root: what the service reads, decides, keeps and publishes. */
+export async function createApproval(
+  infra: Infra & Readonly<{ eventStore: EventStore }>,
+): Promise<Service> {
+  const { db, bus, eventStore: store, log, now } = infra;
+  for (const topic of [...FLEET_TOPICS, REQUESTS_TOPIC]) await bus.ensureTopic(topic, PARTITIONS);
+  const streams = streamsOf(store);
+  const lists = listsIn(db);
+  const work = background();
+  const { signal } = work;
+  let readModels: Projection | null = null;
+
+  const start = () => {
+    const follow = { store, db, signal, log };
+    const projection = runProjection({
+      ...{ ...follow, name: 'approval.read-models', prefixes: READ_MODEL_PREFIXES },
+      apply: project,
+    });
+    readModels = projection;
+    work.run(
+      projection,
+      runReaction({
+        ...{ ...follow, name: 'approval.publish', prefixes: [REQUEST_PREFIX] },
+        react: publishTo(bus),
+      }),
+      runTimers({ db, projection, signal, log, now, elapse: expireWith(streams.requests, now) }),
+      consume({
+        ...{ bus, db, signal, log, group: FLEET_GROUP, topics: FLEET_TOPICS },
+        apply: onFleet,
+      }),
+    );
+    return Promise.resolve();
+  };
+
+  const ready = async () => {
+    const parked = await parkedCount(db);
+    return readyReport('approval', [
+      { name: 'read-models', ok: readModels !== null && readModels.lastError() === null },
+      { name: 'parked-messages', ok: true, detail: String(parked) },
+    ]);
+  };
+
+  const context: ApprovalContext = {
+    ...{ ...streams, db, lists, fleet: fleetIn(db), activePolicy: lists.activePolicy },
+    ...followed(() => readModels, now),
+  };
+  const module: DynamicModule = {
+    module: ApprovalModule,
+    controllers: [ApprovalRequestsController, PlanTemplatesController, ApprovalPoliciesController],
+    providers: [...accessProviders(infra), { provide: APPROVAL_CONTEXT, useValue: context }],
+  };
+  return { module, start, stop: work.stop, ready };
+}
