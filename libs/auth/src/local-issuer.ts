@@ -75,11 +75,14 @@ async function ensureKey(path: string): Promise<void> {
   } finally {
     await file.close();
   }
-  // A link never replaces: whoever comes second keeps the key that is there.
-  await link(draft, path).catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  });
-  await rm(draft);
+  try {
+    // A link never replaces: whoever comes second keeps the key that is there.
+    await link(draft, path);
+  } catch (error) {
+    if (!(await exists(path))) throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import type { Static, TObject } from '@sinclair/typebox';
+import type { Static, TObject, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 
 export type ConfigIssue = Readonly<{ variable: string; rule: string }>;
@@ -35,13 +35,24 @@ export function readConfig<S extends TObject>(
   const given = Object.fromEntries(
     names.flatMap((name) => {
       const text = env[name];
-      return text === undefined || text === '' ? [] : [[name, text]];
+      return text === undefined || text === ''
+        ? []
+        : [[name, converted(text, schema.properties[name])]];
     }),
   );
-  const value = Value.Default(schema, Value.Convert(schema, given));
+  const value = Value.Default(schema, given);
   const issues = [...unknown, ...issuesIn(schema, value)];
   if (issues.length > 0 || !Value.Check(schema, value)) throw new ConfigError(issues);
   return Object.freeze(value);
+}
+
+/** Strict, unlike TypeBox's own conversion, which takes 1.5 for the integer 1. */
+function converted(text: string, schema: TSchema | undefined): unknown {
+  const type: unknown = schema?.['type'];
+  if (type === 'integer') return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+  if (type === 'number') return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text;
+  if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  return text;
 }
 
 function issuesIn(schema: TObject, value: unknown): readonly ConfigIssue[] {

@@ -5,7 +5,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { Role } from '@patchtrail/auth';
 import { AccessGuard } from './access-guard.js';
 import { documentRoute } from './route-documents.js';
-import { type Access, noteAccess } from './route-facts.js';
+import { type Access, noteAccess, noteGuarded } from './route-facts.js';
 import { escapeRoutePath } from './route-paths.js';
 import { routeHandlers } from './routes.js';
 
@@ -27,6 +27,7 @@ export function Api(path: string): ClassDecorator {
 
 /** Runs after the decorators of the methods, when all that is known of a route is known. */
 function finishRoutes(controller: object): void {
+  noteGuarded(controller);
   for (const route of routeHandlers(controller)) {
     Reflect.defineMetadata(PATH_METADATA, escapeRoutePath(route.path), route.handler);
     documentRoute(route);

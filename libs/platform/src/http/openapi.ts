@@ -69,7 +69,8 @@ function isDocument(value: unknown): value is ApiDocument {
 }
 
 /** `nullable` is a word of OpenAPI 3.0; 3.1 says it with JSON Schema. */
-function asJsonSchema(_key: string, value: unknown): unknown {
+function asJsonSchema(_key: string, field: unknown): unknown {
+  const value = unwrapped(field);
   if (typeof value !== 'object' || value === null || !('nullable' in value)) return value;
   const { nullable, ...schema } = value;
   if (nullable !== true) return schema;
@@ -80,6 +81,14 @@ function asJsonSchema(_key: string, value: unknown): unknown {
     return words.length === 0 ? { ...schema, type } : { ...schema, type, enum: [...words, null] };
   }
   return { anyOf: [schema, { type: 'null' }] };
+}
+
+/** A schema of the contracts stands alone in `allOf`. */
+function unwrapped(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('allOf' in value)) return value;
+  const { allOf, ...beside } = value;
+  const only: unknown = Array.isArray(allOf) && allOf.length === 1 ? allOf[0] : null;
+  return typeof only === 'object' && only !== null ? { ...beside, ...only } : value;
 }
 
 /** As it is checked in: two spaces, keys in the order of the source, a final line end. */

@@ -5,8 +5,10 @@ import { SHAPE_SEPARATOR } from './fields.js';
 import { type FieldError, joinPath, pathOf, type Problem, problem } from './problem.js';
 import { convertQuery } from './query-kinds.js';
 import { prototypeOf } from './routes.js';
+import { structureFault } from './text-rules.js';
 
 const ERRORS_MAX = 50;
+const FAULT_PATH_MAX = 8;
 const BUILT_IN: readonly unknown[] = [String, Number, Boolean, Array, Object, Date, undefined];
 
 type DtoConstructor = new () => object;
@@ -38,6 +40,12 @@ function queryOf(query: object, dto: DtoConstructor): object {
 
 /** @throws Problem 400 `invalid-request` with one entry per field */
 export async function decode<T extends object>(dto: new () => T, value: object): Promise<T> {
+  const fault = structureFault(value);
+  if (fault !== null) {
+    throw invalid([
+      { field: fault.path.slice(0, FAULT_PATH_MAX).reduce(joinPath, ''), rule: fault.rule },
+    ]);
+  }
   const instance = plainToInstance(dto, value);
   const errors = await validate(instance, {
     whitelist: true,

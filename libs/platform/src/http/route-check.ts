@@ -1,7 +1,7 @@
 import { PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import type { ModulesContainer } from '@nestjs/core';
 import { isDto } from './request-pipe.js';
-import { accessesOf, partsOf } from './route-facts.js';
+import { accessesOf, isGuarded, partsOf } from './route-facts.js';
 import { type RouteHandler, routeHandlers } from './routes.js';
 import { plainRoutePath } from './route-paths.js';
 
@@ -21,6 +21,7 @@ export function checkRoutes(modules: ModulesContainer): void {
 
 function faultsOf(route: RouteHandler): readonly string[] {
   const faults: string[] = [];
+  if (!isGuarded(route.controller)) faults.push('needs @Api on its controller');
   const granted = accessesOf(route.handler).length;
   if (granted !== 1) {
     faults.push('needs exactly one of @For, @ForEndpoints, @ForAnyone');

@@ -9,8 +9,18 @@ export type Access =
 /** What a route takes besides path, query and body. */
 export type RoutePart = 'command' | 'if-match' | 'as-of';
 
+const guarded = new WeakSet<object>();
 const accesses = new WeakMap<object, readonly Access[]>();
 const parts = new WeakMap<object, Map<string | symbol, ReadonlySet<RoutePart>>>();
+
+/** A controller whose routes run through the access check. */
+export function noteGuarded(controller: object): void {
+  guarded.add(controller);
+}
+
+export function isGuarded(controller: object): boolean {
+  return guarded.has(controller);
+}
 
 /** `handler` is the method's function. */
 export function noteAccess(handler: object, access: Access): void {

@@ -1,0 +1,53 @@
+import { describe, expect, it } from '@jest/globals';
+import { KeysUnavailable } from '@patchtrail/auth';
+import { ContractViolation } from '@patchtrail/contracts';
+import { DomainError } from '@patchtrail/event-sourcing';
+import { AppendTooLarge, WrongExpectedRevision } from '@patchtrail/event-store';
+import { asProblem, notFound, statusOf } from '../index.js';
+import { problemDocument } from './problem.js';
+
+describe('problems', () => {
+  it.each<[Error, number, string]>([
+    [new DomainError('already-voted'), 409, 'already-voted'],
+    [new DomainError('self-approval'), 403, 'self-approval'],
+    [new DomainError('not-requested'), 404, 'not-requested'],
+    [new DomainError('invalid-plan', 'rings: too many'), 422, 'invalid-plan'],
+    [new DomainError('unknown-group'), 422, 'unknown-group'],
+    [new WrongExpectedRevision('a-1', 1, 2), 412, 'stale-revision'],
+    [new ContractViolation('t', '/a/0', 'Expected string'), 422, 'contract-violation'],
+    [new AppendTooLarge('a-1', 2_000_000), 413, 'append-too-large'],
+    [new KeysUnavailable('gone'), 503, 'keys-unavailable'],
+    [notFound('endpoint 7'), 404, 'not-found'],
+  ])('%s has a status', (error, status, code) => {
+    expect(asProblem(error)).toMatchObject({ status, code });
+  });
+
+  it('are not made of what nobody expected', () => {
+    expect(asProblem(new TypeError('x is undefined'))).toBeNull();
+    expect(asProblem('text')).toBeNull();
+  });
+
+  it('name the place in a contract as a path', () => {
+    const violation = new ContractViolation('t', '/rings/0/cap/a~1b', 'Expected integer');
+    expect(asProblem(violation)?.errors).toEqual([
+      { field: 'rings[0].cap.a/b', rule: 'Expected integer' },
+    ]);
+  });
+
+  it('are RFC 9457 documents', () => {
+    expect(problemDocument(notFound('endpoint 7'), 'abc')).toEqual({
+      type: 'urn:patchtrail:problem:not-found',
+      title: 'Not found',
+      status: 404,
+      code: 'not-found',
+      detail: 'There is no endpoint 7.',
+      traceId: 'abc',
+    });
+  });
+
+  it('have the status of their code', () => {
+    expect(statusOf('invalid-request')).toBe(400);
+    expect(statusOf('invalid-policy')).toBe(422);
+    expect(statusOf('request-in-flight')).toBe(409);
+  });
+});
