@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, type Logger } from 'typeorm';
 import { type Migration, migrationClass, planMigrations } from './migrations.js';
 import { asSqlError, type Sql, sqlOn } from './sql.js';
 
@@ -26,6 +26,17 @@ const LOCK_TIMEOUT_MS = 10_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
 const MIGRATION_LOCK_TIMEOUT_MS = 120_000;
 
+/** Failures are thrown; TypeORM would print statements and values besides. */
+const nothing = (): void => undefined;
+const QUIET: Logger = {
+  logQuery: nothing,
+  logQueryError: nothing,
+  logQuerySlow: nothing,
+  logSchemaBuild: nothing,
+  logMigration: nothing,
+  log: nothing,
+};
+
 function dataSourceFor(
   { url, applicationName, poolMax }: DatabaseOptions,
   migrations: (new () => object)[],
@@ -46,7 +57,7 @@ function dataSourceFor(
     poolErrorHandler: () => undefined,
     installExtensions: false,
     synchronize: false,
-    logging: false,
+    logger: QUIET,
     migrations,
     migrationsTableName: RECORDS,
     migrationsTransactionMode: 'each',
@@ -120,6 +131,24 @@ async function onConnection<T>(source: DataSource, work: (sql: Sql) => Promise<T
   }
 }
 
+/** What the work throws is passed on as it is; a DomainError has a `code` too. */
+async function inTransaction<T>(source: DataSource, work: (tx: Sql) => Promise<T>): Promise<T> {
+  let thrown: { readonly error: unknown } | undefined;
+  try {
+    return await source.transaction('READ COMMITTED', async (manager) => {
+      if (!manager.queryRunner) throw new Error('A transaction has no connection.');
+      try {
+        return await work(sqlOn(manager.queryRunner));
+      } catch (error) {
+        thrown = { error };
+        throw error;
+      }
+    });
+  } catch (error) {
+    throw thrown ? thrown.error : asSqlError(error);
+  }
+}
+
 /** Errors: SqlError when there is no connection; Error when an applied migration differs. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const source = await migrated(options);
@@ -128,16 +157,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     rows: <T>(sql: string, values?: readonly unknown[]) =>
       onConnection(source, (connection) => connection.rows<T>(sql, values)),
     run: (sql, values) => onConnection(source, (connection) => connection.run(sql, values)),
-    transaction: async (work) => {
-      try {
-        return await source.transaction('READ COMMITTED', (manager) => {
-          if (!manager.queryRunner) throw new Error('A transaction has no connection.');
-          return work(sqlOn(manager.queryRunner));
-        });
-      } catch (error) {
-        throw asSqlError(error);
-      }
-    },
+    transaction: (work) => inTransaction(source, work),
     close: async () => {
       if (source.isInitialized) await source.destroy();
     },

@@ -1,5 +1,6 @@
 import type { QueryResult, QueryRunner } from 'typeorm';
 import { QueryFailedError } from 'typeorm';
+import { errorField, errorText } from './error-field.js';
 
 /** Parameters are `$1`, `$2`, …; bigint columns come back as strings, timestamptz as Date. */
 export type Sql = {
@@ -23,18 +24,14 @@ export class SqlError extends Error {
   }
 }
 
-function text(holder: object, key: string): string | undefined {
-  const value: unknown = Reflect.get(holder, key);
-  return typeof value === 'string' ? value : undefined;
-}
-
 /** Neither statement nor parameters reach the error: they may hold secrets, and errors are logged. */
 export function asSqlError(error: unknown): unknown {
   if (error instanceof QueryFailedError) return asSqlError(error.driverError);
-  if (!(error instanceof Error) || error instanceof SqlError) return error;
-  const code = text(error, 'code');
-  if (code === undefined && !error.message.startsWith('Connection terminated')) return error;
-  return new SqlError(error.message || String(code), code, text(error, 'constraint'));
+  if (error instanceof SqlError) return error;
+  const code = errorField(error, 'code');
+  const message = errorText(error);
+  if (code === undefined && !message.startsWith('Connection terminated')) return error;
+  return new SqlError(message || String(code), code, errorField(error, 'constraint'));
 }
 
 /** Statements on one connection. TypeORM's structured result has one shape for all of them. */

@@ -1,4 +1,5 @@
 export { eventually } from './eventually.js';
+export { EXAMPLE_AT, exampleAttributes, exampleMessage, examplePatch } from './examples.js';
 export {
   freshDatabase,
   type FreshDatabase,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { errorText } from '../error-field.js';
 import { type Account, run } from './command.js';
-import { copyForAll, embeddedPackage, repairLinks } from './embedded.js';
+import { copyForAll, type EmbeddedPackage, embeddedPackage, repairLinks } from './embedded.js';
 import { installedServers } from './installed.js';
 
 export type ServerKind = 'embedded' | 'installed';
@@ -32,7 +33,7 @@ async function inspect(
     if (major < OLDEST_MAJOR) return { problem: `${file} is version ${version}, too old.` };
     return { kind, bin, version, major, libraries };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    return { problem: errorText(error) };
   }
 }
 
@@ -44,20 +45,32 @@ export async function findInstalled(account: Account | undefined): Promise<Serve
   return seen.filter((server) => 'version' in server);
 }
 
-/** In place where the account can run it; else a copy below `shared`. Empty without the package. */
-export async function findEmbedded(
+/** In place where the account can run it; else a copy below `shared`. */
+export async function usable(
+  source: EmbeddedPackage,
   account: Account | undefined,
   shared: string,
-): Promise<ServerBinaries[]> {
-  const source = await embeddedPackage();
-  if (!source) return [];
+): Promise<ServerBinaries> {
   // Where the package is not writable the links are made in the copy.
   await repairLinks(source.native).catch(() => undefined);
   const inspectIn = (native: string): ReturnType<typeof inspect> =>
     inspect('embedded', join(native, 'bin'), join(native, 'lib'), account);
   const inPlace = await inspectIn(source.native);
-  if ('version' in inPlace) return [inPlace];
-  const copied = await inspectIn(await copyForAll(source, shared));
-  if ('version' in copied) return [copied];
-  throw new Error(`The npm package ${source.name} cannot be used. ${copied.problem}`);
+  if ('version' in inPlace) return inPlace;
+  const copied = await copyForAll(source, shared).then(inspectIn, (error: unknown) => ({
+    problem: `Copying it to ${shared} failed: ${errorText(error)}`,
+  }));
+  if ('version' in copied) return copied;
+  throw new Error(
+    `The npm package ${source.name} cannot be used. ${inPlace.problem} ${copied.problem}`,
+  );
+}
+
+/** Empty where npm installed no binaries. */
+export async function findEmbedded(
+  account: Account | undefined,
+  shared: string,
+): Promise<ServerBinaries[]> {
+  const source = await embeddedPackage();
+  return source ? [await usable(source, account, shared)] : [];
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { errorText } from '../error-field.js';
 
 /** Whom a child runs as; undefined is this process's own account. */
 export type Account = { readonly uid: number; readonly gid: number };
@@ -25,9 +26,8 @@ export function explainSpawnError(
   account: Account | undefined,
   cause: unknown,
 ): Error {
-  const reason = cause instanceof Error ? cause.message : String(cause);
   const who = account ? ` as uid ${account.uid}` : '';
-  return new Error(`${file} could not be started${who}: ${reason}`, { cause });
+  return new Error(`${file} could not be started${who}: ${errorText(cause)}`, { cause });
 }
 
 /** Runs to the end. Resolves whatever the exit status is; rejects when it could not be started. */

@@ -60,6 +60,7 @@ async function initialize(
   target: string,
   passwordFile: string,
   account: Account | undefined,
+  durable: boolean,
 ): Promise<void> {
   let output = '';
   for (const locale of localesFor(server.major)) {
@@ -67,6 +68,7 @@ async function initialize(
     await mkdir(target, { mode: 0o700 });
     if (account) await chown(target, account.uid, account.gid);
     const args = ['-D', target, '-U', SUPERUSER, '-E', 'UTF8', '--auth=scram-sha-256'];
+    if (!durable) args.push('--no-sync');
     const outcome = await run({
       file: join(server.bin, 'initdb'),
       args: [...args, `--pwfile=${passwordFile}`, '--no-instructions', ...locale],
@@ -95,13 +97,14 @@ export async function dataFolderFor(
   place: string,
   server: ServerBinaries,
   account: Account | undefined,
+  durable = true,
 ): Promise<string> {
   await removeAbandoned(place);
   const folder = join(place, dataFolderName(server));
   if (!(await stat(folder).catch(() => undefined))) {
     const unfinished = `${folder}${UNFINISHED}${randomUUID()}`;
     try {
-      await initialize(server, unfinished, join(place, 'password'), account);
+      await initialize(server, unfinished, join(place, 'password'), account, durable);
       await rename(unfinished, folder);
     } catch (error) {
       await rm(unfinished, { recursive: true, force: true });

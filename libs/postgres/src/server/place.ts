@@ -3,17 +3,21 @@ import { constants } from 'node:fs';
 import {
   access,
   chmod,
+  link,
   lstat,
   mkdir,
   mkdtemp,
   readFile,
   realpath,
   rename,
+  rm,
+  rmdir,
   stat,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { errorCode, errorText } from '../error-field.js';
 import { isRoot } from './account.js';
 
 /** `folder` holds data, password and log; `shared` is where copied binaries go. */
@@ -40,18 +44,28 @@ async function readNote(dataDir: string): Promise<Note | undefined> {
   try {
     return decodeNote(await readFile(file, 'utf8'), file);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw new Error(
-      `${file} cannot be read (${error instanceof Error ? error.message : String(error)}). Run as the account that made it, or remove the folder to start with an empty database.`,
+      `${file} cannot be read (${errorText(error)}). Run as the account that made it, or remove the folder to start with an empty database.`,
       { cause: error },
     );
   }
 }
 
-async function writeNote(dataDir: string, note: Note): Promise<void> {
-  const fresh = join(dataDir, `${NOTE}.${randomUUID()}`);
+/** False when another process noted its place meanwhile; then that one counts. */
+async function writeNote(dataDir: string, note: Note, replacing: boolean): Promise<boolean> {
+  const file = join(dataDir, NOTE);
+  const fresh = `${file}.${randomUUID()}`;
   await writeFile(fresh, `${JSON.stringify(note, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
-  await rename(fresh, join(dataDir, NOTE));
+  try {
+    await (replacing ? rename(fresh, file) : link(fresh, file));
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(fresh, { force: true });
+  }
 }
 
 /** Root trusts no folder that someone else could have put there, as anybody can below /tmp. */
@@ -89,9 +103,33 @@ async function newOwnPlace(dataDir: string): Promise<Place> {
 
 /** A checkout that was copied, not moved, brings a note along that belongs to the original. */
 async function isAnothers(note: Note, dataDir: string): Promise<boolean> {
-  if (note.dataDir === dataDir) return false;
+  if (note.dataDir === dataDir || note.folder === INSIDE.folder) return false;
   const original = await readNote(note.dataDir).catch(() => undefined);
   return original !== undefined && original.folder === note.folder;
+}
+
+function resolved(dataDir: string, { folder, shared }: Note): Place {
+  return { folder: resolve(dataDir, folder), shared: resolve(dataDir, shared) };
+}
+
+async function checked(dataDir: string, place: Place): Promise<Place> {
+  const found = await stat(place.folder).catch(() => undefined);
+  if (!found)
+    throw new Error(
+      `${join(dataDir, NOTE)} says that the database is in ${place.folder}, which is gone. Remove that file to start with an empty database.`,
+    );
+  if (found.uid !== process.getuid?.())
+    throw new Error(
+      `${place.folder} belongs to uid ${found.uid}. Run as that account, or use another data folder.`,
+    );
+  return place;
+}
+
+/** Undefined when nothing was started here yet. Error: what was noted is gone or another's. */
+export async function notedPlace(dataDir: string): Promise<Place | undefined> {
+  const note = await readNote(dataDir);
+  if (!note || (await isAnothers(note, dataDir))) return undefined;
+  return checked(dataDir, resolved(dataDir, note));
 }
 
 /**
@@ -101,28 +139,12 @@ async function isAnothers(note: Note, dataDir: string): Promise<boolean> {
 export async function placeOf(dataDir: string, rootsFolder = ROOTS_DEFAULT): Promise<Place> {
   const noted = await notedPlace(dataDir);
   if (noted) return noted;
+  const replacing = (await readNote(dataDir)) !== undefined;
   const place = isRoot() ? await newRootPlace(rootsFolder) : await newOwnPlace(dataDir);
-  await writeNote(dataDir, isRoot() ? { dataDir, ...place } : { dataDir, ...INSIDE });
-  return place;
-}
-
-/** Undefined when nothing was started here yet. Error: what was noted is gone. */
-export async function notedPlace(dataDir: string): Promise<Place | undefined> {
-  const note = await readNote(dataDir);
-  if (!note) return undefined;
-  const inside = note.folder.startsWith('./');
-  if (!inside && (await isAnothers(note, dataDir))) return undefined;
-  const folder = resolve(dataDir, note.folder);
-  const found = await stat(folder).catch(() => undefined);
-  if (found && found.uid !== process.getuid?.())
-    throw new Error(
-      `${folder} belongs to uid ${found.uid}. Run as that account, or use another data folder.`,
-    );
-  if (!found)
-    throw new Error(
-      `${join(dataDir, NOTE)} says that the database is in ${folder}, which is gone. Remove that file to start with an empty database.`,
-    );
-  return { folder, shared: resolve(dataDir, note.shared) };
+  const note = isRoot() ? { dataDir, ...place } : { dataDir, ...INSIDE };
+  if (await writeNote(dataDir, note, replacing)) return place;
+  if (isRoot()) await rmdir(place.folder);
+  return placeOf(dataDir, rootsFolder);
 }
 
 export async function openDataDir(dataDir: string): Promise<string> {

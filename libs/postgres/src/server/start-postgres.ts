@@ -160,10 +160,11 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   const account = await accountFor(place);
   const server = await chooseServer(choice, place, account);
   const password = await superuserPassword(place.folder, account);
-  const data = await dataFolderFor(place.folder, server, account);
+  const settings = options.settings ?? {};
+  const durable = settings['fsync'] !== 'off';
+  const data = await dataFolderFor(place.folder, server, account, durable);
   const urlAt = (port: number): string =>
     `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
-  const settings = options.settings ?? {};
   const launch = { server, account, place: place.folder, data, settings, urlAt };
   const started = await launched(launch, log);
   const lease = await ownerLease(started.url);
