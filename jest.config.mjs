@@ -19,7 +19,7 @@ export default {
   },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testEnvironmentOptions: {
-    customExportConditions: ['@patchtrail/source', 'node', 'node-addons', 'import', 'default'],
+    customExportConditions: ['@patchtrail/source', 'node', 'node-addons'],
   },
   modulePathIgnorePatterns: ['/dist/'],
   testTimeout: 30_000,

@@ -35,6 +35,13 @@ export async function findDebianHost(
     return missing(`${KEYRING} is missing`, 'apt-get install debian-archive-keyring');
   }
   const codename = /^VERSION_CODENAME="?([a-z]+)"?$/m.exec(osRelease)?.[1] ?? '';
+  return describeHost(codename, mirror);
+}
+
+async function describeHost(
+  codename: string,
+  mirror: string | null,
+): Promise<{ host: DebianHost } | { hindrance: Hindrance }> {
   const archives = await configuredArchives();
   const base = archives.find(({ suite }) => suite === codename);
   const security = archives.find(({ suite }) => suite === `${codename}-security`);
@@ -44,8 +51,7 @@ export async function findDebianHost(
       'add both to /etc/apt/sources.list.d',
     );
   }
-  const mount = await tryCommand(MOUNT_TRIAL);
-  if (mount.code !== 0) {
+  if ((await tryCommand(MOUNT_TRIAL)).code !== 0) {
     return missing(
       'an overlay cannot be mounted here',
       'run it where mounting is allowed (for a container: --cap-add SYS_ADMIN)',

@@ -1,0 +1,227 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { approval, type CloudEvent, deployment, discovery } from '@patchtrail/contracts';
+import { type Database, openDatabase } from '@patchtrail/postgres';
+import {
+  EXAMPLE_AT,
+  exampleAttributes,
+  exampleMessage,
+  examplePatch,
+  freshDatabase,
+  type FreshDatabase,
+} from '@patchtrail/testing';
+import { v4 } from 'uuid';
+import { complianceOf } from '../../domain/compliance.js';
+import { reportingMigrations } from '../postgres/migrations.js';
+import {
+  complianceCounts,
+  complianceEntries,
+  entryKey,
+  failureTickets,
+  patchTrail,
+  rolloutTimeline,
+} from '../postgres/queries.js';
+import { projectCompliance } from './project-compliance.js';
+import { recordEvent } from './record-event.js';
+
+let place: FreshDatabase;
+let db: Database;
+
+beforeAll(async () => {
+  place = await freshDatabase('reporting');
+  db = await openDatabase({
+    url: place.url,
+    applicationName: 'spec',
+    migrations: reportingMigrations,
+  });
+});
+afterAll(async () => {
+  await db.close();
+  await place.drop();
+});
+
+async function receive(...messages: readonly CloudEvent[]): Promise<void> {
+  for (const message of messages) {
+    await db.transaction(async (tx) => {
+      await recordEvent(tx, message);
+      await projectCompliance(tx, message);
+    });
+  }
+}
+
+type State = 'MISSING' | 'INSTALLED' | 'UNKNOWN';
+const everything = { after: null, limit: 100 };
+const digest = `sha256:${'2'.repeat(64)}`;
+const later = (seconds: number) => new Date(Date.parse(EXAMPLE_AT) + seconds * 1_000).toISOString();
+
+function enrolled(endpointId: string, department: string) {
+  const attributes = exampleAttributes({ department });
+  return exampleMessage(discovery.EndpointEnrolled, endpointId, {
+    ...{ endpointId, attributes, credentialDigest: digest },
+  });
+}
+
+function applies(endpointId: string, patchId: string, to: State, at = EXAMPLE_AT) {
+  const change = { patchId, from: null, to, reason: 'why', installedVersion: '1', packages: [] };
+  const data = { endpointId, inventorySequence: 1, collectedAt: at, changes: [change] };
+  return exampleMessage(discovery.ApplicabilityChanged, endpointId, data, at);
+}
+
+function discovered(patchId: string, at = EXAMPLE_AT) {
+  return exampleMessage(discovery.PatchDiscovered, patchId, examplePatch(patchId), at);
+}
+
+const plan = {
+  ...{ templateId: v4(), templateRevision: 0, name: 'rings', leaseMs: 60_000 },
+  rings: [
+    {
+      ...{ name: 'all', selector: {}, bakeMs: 0, deadlineMs: 60_000 },
+      cap: { unit: 'endpoints' as const, value: 1 },
+      gate: { successPercentMin: 100, failuresMax: 0 },
+    },
+  ],
+  retry: { attemptsMax: 1, backoffMs: 0 },
+  rollback: 'manual' as const,
+};
+
+function requested(requestId: string, patchId: string, at: string) {
+  const ref = { patchId, revision: 1, contentDigest: digest };
+  return exampleMessage(
+    approval.ApprovalRequested,
+    requestId,
+    {
+      ...{ requestId, requestedBy: 'pat', changeDigest: digest, category: 'important' },
+      ...{ dueAt: null, endpointCount: 1, stages: [] },
+      change: { patches: [ref], scope: {}, plan },
+      policy: { policyId: 'default', revision: 0, rule: 'r' },
+    },
+    at,
+  );
+}
+
+describe('compliance', () => {
+  it('is counted per department and patch, with the pairs it leaves out', async () => {
+    const [one, two, three, patchId] = [v4(), v4(), v4(), v4()];
+    await receive(
+      enrolled(one, 'Finance'),
+      enrolled(two, 'Sales'),
+      enrolled(three, 'Finance'),
+      discovered(patchId),
+      applies(one, patchId, 'INSTALLED'),
+      applies(two, patchId, 'MISSING'),
+      applies(three, patchId, 'UNKNOWN'),
+    );
+    const all = complianceOf(await complianceCounts(db, { department: null, patchId }));
+    expect(all).toMatchObject({ numerator: 1, denominator: 2, population: 3 });
+    const finance = complianceOf(await complianceCounts(db, { department: 'Finance', patchId }));
+    expect(finance).toMatchObject({ numerator: 1, denominator: 1, population: 2 });
+  });
+
+  it('follows the newest state, and forgets who has retired', async () => {
+    const [staying, leaving, patchId] = [v4(), v4(), v4()];
+    await receive(
+      enrolled(staying, 'Finance'),
+      enrolled(leaving, 'Finance'),
+      discovered(patchId),
+      applies(staying, patchId, 'MISSING'),
+      applies(leaving, patchId, 'MISSING'),
+      applies(staying, patchId, 'INSTALLED'),
+      exampleMessage(discovery.EndpointRetired, leaving, { endpointId: leaving, reason: 'sold' }),
+    );
+    const rows = await complianceEntries(db, { department: null, patchId }, everything);
+    expect(rows.map(({ endpointId, state }) => [endpointId, state])).toEqual([
+      [staying, 'INSTALLED'],
+    ]);
+  });
+
+  it('is listed page by page without a gap or a repeat', async () => {
+    const patchId = v4();
+    const endpoints = Array.from({ length: 5 }, () => v4());
+    await receive(discovered(patchId));
+    for (const id of endpoints) await receive(enrolled(id, 'Ops'), applies(id, patchId, 'MISSING'));
+    const seen: string[] = [];
+    let after: string | null = null;
+    do {
+      const rows = await complianceEntries(db, { department: 'Ops', patchId }, { after, limit: 2 });
+      const shown = rows.slice(0, 2);
+      seen.push(...shown.map(({ endpointId }) => endpointId));
+      const last = shown.at(-1);
+      after = rows.length > 2 && last !== undefined ? entryKey(last) : null;
+    } while (after !== null);
+    expect(seen).toEqual(endpoints.toSorted());
+  });
+});
+
+describe('the trail of a patch', () => {
+  it('holds everything about it in the order it became durable, whatever arrived first', async () => {
+    const [endpointId, patchId, requestId, rolloutId] = [v4(), v4(), v4(), v4()];
+    const patches = [{ patchId, revision: 1, contentDigest: digest }];
+    await receive(
+      enrolled(endpointId, 'Finance'),
+      applies(endpointId, patchId, 'MISSING', later(2)),
+      discovered(patchId, later(1)),
+      requested(requestId, patchId, later(3)),
+      exampleMessage(
+        approval.DecisionRecorded,
+        requestId,
+        {
+          ...{ requestId, stage: 's', by: 'ana', verdict: 'approve', remark: '' },
+          changeDigest: digest,
+        },
+        later(4),
+      ),
+      exampleMessage(
+        deployment.RolloutCreated,
+        rolloutId,
+        { rolloutId, requestId, changeDigest: digest, patches, rings: ['all'] },
+        later(5),
+      ),
+      exampleMessage(
+        deployment.OutcomesRecorded,
+        rolloutId,
+        { rolloutId, ring: 'all', patches, outcomes: [] },
+        later(7),
+      ),
+      exampleMessage(
+        deployment.WaveOpened,
+        rolloutId,
+        { rolloutId, ring: 'all', order: 0, cap: 1, epoch: 0 },
+        later(6),
+      ),
+    );
+    const types = (await patchTrail(db, patchId, everything)).map(({ type }) =>
+      type.split('.').at(-2),
+    );
+    expect(types).toEqual([
+      'PatchDiscovered',
+      'ApplicabilityChanged',
+      'ApprovalRequested',
+      'DecisionRecorded',
+      'RolloutCreated',
+      'WaveOpened',
+      'OutcomesRecorded',
+    ]);
+    const timeline = await rolloutTimeline(db, rolloutId, everything);
+    expect(timeline).toHaveLength(3);
+  });
+
+  it('does not grow when a message comes twice', async () => {
+    const patchId = v4();
+    const message = discovered(patchId);
+    await receive(message, message);
+    expect(await patchTrail(db, patchId, everything)).toHaveLength(1);
+  });
+});
+
+describe('failure tickets', () => {
+  it('are listed for their rollout', async () => {
+    const [rolloutId, ticketId] = [v4(), v4()];
+    await receive(
+      exampleMessage(deployment.FailureTicketRaised, rolloutId, {
+        ...{ rolloutId, ticketId, severity: 'critical', summary: 'halted', failures: [] },
+      }),
+    );
+    const tickets = await failureTickets(db, rolloutId, everything);
+    expect(tickets.map(({ ticket }) => ticket)).toMatchObject([{ ticketId }]);
+    expect(await failureTickets(db, v4(), everything)).toEqual([]);
+  });
+});
