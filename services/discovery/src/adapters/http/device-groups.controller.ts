@@ -23,10 +23,13 @@ import { defineGroup } from '../../application/define-group.js';
 import { groupMembers, listGroups } from '../postgres/group-queries.js';
 import { DISCOVERY_DB, runOnce, visibleDepartments } from './request-origin.js';
 
+/** A name of its own, since decorators would take the schema of the same name for a class. */
+type SelectorBody = Selector;
+
 class DefineGroup {
   @Text({ max: 100 }) name!: string;
   /** Attributes that must be equal, a list of endpoints, or both. */
-  @Shaped(Selector) selector!: Selector;
+  @Shaped(Selector) selector!: SelectorBody;
 }
 
 @Api('v1/device-groups')
