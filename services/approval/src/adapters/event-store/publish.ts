@@ -9,7 +9,7 @@ import { idIn } from './streams.js';
 type Publication = Readonly<{ definition: EventDefinition; data: object }> | null;
 
 /** Publishes what has been stored; the event keeps its id, so that a repetition is recognised. */
-export function publishTo(bus: Bus): (event: StoredEvent) => Promise<void> {
+export function publishTo(bus: Pick<Bus, 'publish'>): (event: StoredEvent) => Promise<void> {
   return async (stored) => {
     const requestId = idIn(stored.stream);
     const publication = publicationOf(requestId, approvalRequestCodec.decode(stored));
