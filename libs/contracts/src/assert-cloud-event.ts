@@ -32,6 +32,8 @@ const envelope = TypeCompiler.Compile(Envelope);
 export function assertCloudEvent(message: unknown): CloudEvent {
   const error = envelope.Errors(message).First();
   if (error !== undefined) throw new ContractViolation('CloudEvent', error.path, error.message);
-  if (!envelope.Check(message)) throw new ContractViolation('CloudEvent', '', 'a CloudEvent');
+  if (!envelope.Check(message) || message.data === undefined) {
+    throw new ContractViolation('CloudEvent', '/data', 'Expected a JSON value');
+  }
   return message;
 }

@@ -37,6 +37,8 @@ export { EndpointAttributes } from './endpoint-attributes.js';
 export { Artifact, ENDPOINTS_TOPIC, Patch, PATCHES_TOPIC } from './discovery.js';
 export { DECISIONS_TOPIC, PriorityDecision } from './prioritization.js';
 export { REQUESTS_TOPIC } from './approval.js';
+export { INTEGRATION_EVENTS, TOPICS } from './integration-events.js';
+export { jsonSchemaOf } from './json-schema.js';
 export { OUTCOMES, OUTCOMES_TOPIC, PackageVersion, ROLLOUTS_TOPIC } from './deployment.js';
 export * as discovery from './discovery.js';
 export * as prioritization from './prioritization.js';
