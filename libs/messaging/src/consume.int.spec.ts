@@ -1,0 +1,233 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { assertData, type CloudEvent, ContractViolation } from '@patchtrail/contracts';
+import { DomainError } from '@patchtrail/event-sourcing';
+import { type Database, openDatabase } from '@patchtrail/postgres';
+import { eventually, silentLog } from '@patchtrail/testing';
+import {
+  type Apply,
+  type Bus,
+  consume,
+  type Delivery,
+  parkedCount,
+  replayParked,
+} from './index.js';
+import { openStage, Sent, type Stage } from './messaging.suite.js';
+import { messageOf } from './test-messages.suite.js';
+
+const GROUP = 'spec.effects';
+
+describe('consume', () => {
+  let stage: Stage;
+  let stop: AbortController;
+  /** Reasons on which `apply` fails, for as long as they are here. */
+  let failing: Set<string>;
+  let tries: string[];
+  const running: Promise<void>[] = [];
+
+  beforeEach(async () => {
+    stage = await openStage();
+    stop = new AbortController();
+    failing = new Set();
+    tries = [];
+    running.push(stage.relay(stop.signal));
+  });
+  afterEach(async () => {
+    stop.abort();
+    await Promise.all(running);
+    running.length = 0;
+    await stage.close();
+  });
+
+  const reasonOf = (message: CloudEvent) => assertData(Sent, message.data).reason;
+  /** Leaves its effect first, so that every failure has something to undo. */
+  const apply: Apply = async (tx, message) => {
+    await stage.effect(tx, message);
+    const reason = reasonOf(message);
+    tries.push(reason);
+    if (reason === 'refuse') throw new DomainError('not-today', 'reason: it must not be refuse');
+    if (reason === 'violate') throw new ContractViolation(message.type, '/data/reason', 'wrong');
+    if (failing.has(reason)) throw new Error(`failed on ${reason}\u0000`);
+  };
+  const start = (options: { bus?: Bus; db?: Database; apply?: Apply } = {}) => {
+    const { done } = consume({
+      bus: stage.bus,
+      db: stage.db,
+      group: GROUP,
+      topics: [Sent.topic],
+      apply,
+      signal: stop.signal,
+      log: silentLog,
+      retryDelaysMs: [1, 1, 1, 1],
+      ...options,
+    });
+    running.push(done);
+  };
+  const consumed = () =>
+    eventually(async () => {
+      expect(await stage.db.rows('SELECT 1 FROM outbox')).toEqual([]);
+      expect(await stage.bus.lag(GROUP, [Sent.topic])).toBe(0n);
+    });
+  const refused = () =>
+    stage.db.rows('SELECT consumer_group, topic, code, cause FROM refused_messages');
+  const causes = () =>
+    stage.db.rows<{ cause: string | null }>('SELECT cause FROM parked_messages ORDER BY number');
+  const replay = (key: string) => replayParked({ db: stage.db, group: GROUP, key, apply });
+
+  it('applies each message once, however often it comes', async () => {
+    start();
+    const ids = await stage.send('a', 'one', 'two');
+    await consumed();
+    const again = await stage.db.rows<{ id: string }>('SELECT id FROM effects');
+    expect(again.map(({ id }) => id)).toEqual(ids);
+    const repeated = ids.map((id) => messageOf('a', { reason: 'x' }, id));
+    for (const message of repeated) {
+      await stage.bus.publish(Sent.topic, [{ ...message, source: Sent.source, type: Sent.type }]);
+    }
+    await consumed();
+    expect(await stage.effects()).toEqual(ids);
+  });
+
+  it.each([
+    ['refuse', 'not-today', /reason: it must not be refuse/],
+    ['violate', 'contract-violation', /\/data\/reason: wrong/],
+  ])('consumes a refusal (%s), records it and undoes its effect', async (reason, code, cause) => {
+    start();
+    const [, after] = await stage.send('a', reason, 'fine');
+    await consumed();
+    expect(await stage.effects()).toEqual([after]);
+    expect(tries).toEqual([reason, 'fine']);
+    expect(await refused()).toEqual([
+      { consumer_group: GROUP, topic: Sent.topic, code, cause: expect.stringMatching(cause) },
+    ]);
+    expect(await parkedCount(stage.db)).toBe(0);
+  });
+
+  it('records a message that is no CloudEvent, and goes on', async () => {
+    const fine = messageOf('a', { reason: 'fine' });
+    const deliveries = [{ ...messageOf('a'), id: 7 }, fine];
+    const bus: Bus = {
+      ...stage.bus,
+      run: async ({ handle }) => {
+        for (const [at, message] of deliveries.entries()) {
+          const delivery = { topic: Sent.topic, partition: 0, offset: BigInt(at), message };
+          await handle(delivery as Delivery);
+        }
+      },
+    };
+    start({ bus, apply: stage.effect });
+    await eventually(async () => expect(await stage.effects()).toEqual([fine.id]));
+    expect(await refused()).toMatchObject([{ cause: expect.stringMatching(/CloudEvent \/id/) }]);
+  });
+
+  it('tries again what failed, and then has acted once', async () => {
+    failing.add('flaky');
+    start();
+    const sent = stage.send('a', 'flaky', 'behind');
+    await eventually(() => expect(tries.length).toBeGreaterThanOrEqual(2));
+    failing.clear();
+    await consumed();
+    expect(await stage.effects()).toEqual(await sent);
+    expect(await parkedCount(stage.db)).toBe(0);
+  });
+
+  it('parks the key after five tries; other keys go on; a replay keeps the order', async () => {
+    failing.add('poison');
+    start();
+    const bad = await stage.send('bad', 'poison', 'behind');
+    const good = await stage.send('good', 'fine');
+    await consumed();
+    expect(tries.filter((reason) => reason === 'poison')).toHaveLength(5);
+    expect(await stage.effects()).toEqual(good);
+    const later = await stage.send('bad', 'later');
+    await consumed();
+    expect(await parkedCount(stage.db)).toBe(3);
+    const cause = expect.stringMatching(/Error: failed on poison/);
+    expect(await causes()).toEqual([{ cause }, { cause: null }, { cause: null }]);
+
+    failing.clear();
+    expect(await replay('bad')).toBe(3);
+    expect(await stage.effects()).toEqual([...good, ...bad, ...later]);
+    expect(await parkedCount(stage.db)).toBe(0);
+    const next = await stage.send('bad', 'next');
+    await consumed();
+    expect(await stage.effects()).toEqual([...good, ...bad, ...later, ...next]);
+  });
+
+  it('ends a replay at what fails again, with its cause', async () => {
+    failing.add('poison').add('second');
+    start();
+    const [first] = await stage.send('bad', 'poison', 'second', 'third');
+    await consumed();
+    failing.delete('poison');
+    await expect(replay('bad')).rejects.toThrow('failed on second');
+    expect(await stage.effects()).toEqual([first]);
+    const cause = expect.stringMatching(/Error: failed on second/);
+    expect(await causes()).toEqual([{ cause }, { cause: null }]);
+  });
+
+  it('records what a replay is refused, and goes on', async () => {
+    failing.add('poison');
+    start();
+    await stage.send('bad', 'poison', 'refuse', 'fine');
+    await consumed();
+    failing.clear();
+    expect(await replay('bad')).toBe(3);
+    expect(await refused()).toMatchObject([{ code: 'not-today' }]);
+    expect(await stage.effects()).toHaveLength(2);
+  });
+
+  it('replays nothing where nothing is parked', async () => {
+    expect(await replay('unknown')).toBe(0);
+  });
+
+  it('applies once although two replays run at a time', async () => {
+    failing.add('poison');
+    start();
+    const ids = await stage.send('bad', 'poison', 'a', 'b', 'c');
+    await consumed();
+    failing.clear();
+    await Promise.all([replay('bad'), replay('bad')]);
+    expect(await stage.effects()).toEqual(ids);
+  });
+
+  it('parks nothing while its own database is away', async () => {
+    const broken = await openDatabase({ url: stage.db.url, applicationName: 'spec' });
+    const [id] = await stage.send('a', 'fine');
+    let away = true;
+    let asked = 0;
+    const db: Database = {
+      ...broken,
+      transaction: (work) => {
+        asked += 1;
+        return away ? Promise.reject(new Error('away')) : broken.transaction(work);
+      },
+    };
+    start({ db });
+    await eventually(() => expect(asked).toBeGreaterThan(12));
+    away = false;
+    await consumed();
+    expect(await stage.effects()).toEqual([id]);
+    expect(await parkedCount(stage.db)).toBe(0);
+    await broken.close();
+  });
+
+  it('gives up a wait between two tries when it is stopped, and keeps the message', async () => {
+    failing.add('slow');
+    const { done } = consume({
+      bus: stage.bus,
+      db: stage.db,
+      group: GROUP,
+      topics: [Sent.topic],
+      apply,
+      signal: stop.signal,
+      log: silentLog,
+      retryDelaysMs: [600_000],
+    });
+    await stage.send('a', 'slow');
+    await eventually(() => expect(tries).toEqual(['slow']));
+    stop.abort();
+    await done;
+    expect(await stage.bus.lag(GROUP, [Sent.topic])).toBe(1n);
+    expect(await parkedCount(stage.db)).toBe(0);
+  });
+});

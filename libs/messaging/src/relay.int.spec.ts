@@ -1,0 +1,214 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { CloudEvent } from '@patchtrail/contracts';
+import { eventually, runScript, silentLog } from '@patchtrail/testing';
+import { consume, parkedCount, retryParkedOutbox } from './index.js';
+import { enqueueOne, openStage, Sent, type Stage } from './messaging.suite.js';
+
+describe('the outbox', () => {
+  let stage: Stage;
+  let stop: AbortController;
+  const running: Promise<void>[] = [];
+
+  beforeEach(async () => {
+    stage = await openStage();
+    stop = new AbortController();
+  });
+  afterEach(async () => {
+    stop.abort();
+    await Promise.all(running);
+    running.length = 0;
+    await stage.close();
+  });
+
+  /** Everything on the bus so far and from now on. */
+  const follow = () => {
+    const got: CloudEvent[] = [];
+    const handle = ({ message }: { message: CloudEvent }) =>
+      Promise.resolve(void got.push(message));
+    running.push(
+      stage.bus.run({ group: 'spec.follow', topics: [Sent.topic], signal: stop.signal, handle }),
+    );
+    return got;
+  };
+  const relay = (bus = stage.bus) => void running.push(stage.relay(stop.signal, bus));
+  const outbox = () => stage.db.rows('SELECT 1 FROM outbox');
+  const idsFor = (got: readonly CloudEvent[], key: string) =>
+    got.filter(({ partitionkey }) => partitionkey === key).map(({ id }) => id);
+  const refusing = (code: 'message' | 'all', times: { left: number }) => ({
+    ...stage.bus,
+    publish: async (topic: string, messages: readonly CloudEvent[]) => {
+      if (code === 'all' && times.left-- > 0) throw new Error('The bus is away.');
+      await stage.bus.publish(topic, messages);
+    },
+  });
+  /** Larger than the bus takes, past the schema that would have refused it. */
+  const sendOversized = async (key: string) => {
+    const [id = ''] = await stage.send(key, 'large');
+    await stage.db.run(
+      `UPDATE outbox SET message = jsonb_set(message::jsonb, '{data,reason}', to_jsonb(repeat('x', 1048577)))::json
+        WHERE message ->> 'id' = $1`,
+      [id],
+    );
+    return id;
+  };
+
+  it('publishes what was committed, in order, and forgets it', async () => {
+    const ids = await stage.send('a', 'one', 'two', 'three');
+    const got = follow();
+    relay();
+    const later = await stage.send('a', 'four');
+    await eventually(() => expect(idsFor(got, 'a')).toEqual([...ids, ...later]));
+    await eventually(async () => expect(await outbox()).toEqual([]));
+    const [first, second] = got;
+    expect(first?.sequence).toMatch(/^\d{20}$/);
+    expect(Number(second?.sequence)).toBe(Number(first?.sequence) + 1);
+    expect(Math.abs(Date.parse(first?.recordedtime ?? '') - Date.now())).toBeLessThan(60_000);
+    expect(first).toMatchObject({
+      type: Sent.type,
+      partitionkey: 'a',
+      authid: 'pat',
+      data: { reason: 'one' },
+    });
+  });
+
+  it('publishes nothing of a transaction that was rolled back', async () => {
+    const undo = new Error('undo');
+    const undone = stage.db.transaction(async (tx) => {
+      await enqueueOne(tx, 'a', 'never');
+      throw undo;
+    });
+    await expect(undone).rejects.toBe(undo);
+    const got = follow();
+    relay();
+    const [id] = await stage.send('a', 'real');
+    await eventually(() => expect(got.map((message) => message.id)).toEqual([id]));
+  });
+
+  it('refuses data that does not fit the contract, with the caller’s transaction', async () => {
+    const refused = stage.db.transaction((tx) => enqueueOne(tx, 'a', ''));
+    await expect(refused).rejects.toThrow(/EndpointRetired.v1 \/reason/);
+    expect(await outbox()).toEqual([]);
+  });
+
+  it('numbers a key in the order of its commits', async () => {
+    const got = follow();
+    relay();
+    const order: string[] = [];
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let entered: () => void = () => undefined;
+    const inside = new Promise<void>((resolve) => (entered = resolve));
+    const slow = stage.db.transaction(async (tx) => {
+      order.push(await enqueueOne(tx, 'a', 'first'));
+      entered();
+      await held;
+    });
+    await inside;
+    const quick = stage.db.transaction(async (tx) => {
+      order.push(await enqueueOne(tx, 'a', 'second'));
+    });
+    // Another key passes meanwhile, and with it what the relay could have skipped.
+    const [other] = await stage.send('b', 'passing');
+    await eventually(() => expect(idsFor(got, 'b')).toEqual([other]));
+    release();
+    await Promise.all([slow, quick]);
+    await eventually(() => expect(idsFor(got, 'a')).toEqual(order));
+    const numbers = got.filter(({ partitionkey }) => partitionkey === 'a');
+    expect(numbers.map(({ sequence }) => sequence)).toEqual(
+      numbers.map(({ sequence }) => sequence).toSorted(),
+    );
+  });
+
+  it('tries again while the bus is away, and loses nothing', async () => {
+    const got = follow();
+    const times = { left: 3 };
+    relay(refusing('all', times));
+    const ids = await stage.send('a', 'one', 'two');
+    await eventually(() => expect(idsFor(got, 'a')).toEqual(ids));
+    expect(times.left).toBeLessThan(0);
+  });
+
+  it('parks a message that the bus will never take, and with it only its key', async () => {
+    const before = await stage.send('bad', 'before');
+    const oversized = await sendOversized('bad');
+    const behind = await stage.send('bad', 'behind');
+    const others = await stage.send('good', 'one', 'two');
+    const got = follow();
+    relay();
+    await eventually(() => expect(idsFor(got, 'good')).toEqual(others));
+    await eventually(async () => expect(await parkedCount(stage.db)).toBe(2));
+    const more = await stage.send('good', 'three');
+    await eventually(() => expect(idsFor(got, 'good')).toEqual([...others, ...more]));
+    expect(idsFor(got, 'bad')).toEqual(before);
+    const parked = await stage.db.rows(
+      'SELECT parked_cause FROM outbox WHERE parked_cause IS NOT NULL',
+    );
+    expect(parked).toEqual([
+      { parked_cause: expect.stringMatching(/message-too-large: data: .* bytes/) },
+    ]);
+
+    // Once its cause is gone, the key goes on where it stopped.
+    await stage.db.run(
+      `UPDATE outbox SET message = jsonb_set(message::jsonb, '{data,reason}', '"short"')::json
+        WHERE message ->> 'id' = $1`,
+      [oversized],
+    );
+    expect(await retryParkedOutbox(stage.db, 'bad')).toBe(1);
+    await eventually(() => expect(idsFor(got, 'bad')).toEqual([...before, oversized, ...behind]));
+    await eventually(async () => expect(await parkedCount(stage.db)).toBe(0));
+  });
+
+  it('has one publisher, and the next one when that stops', async () => {
+    const publishers: string[] = [];
+    const noting = (name: string) => ({
+      ...stage.bus,
+      publish: async (topic: string, messages: readonly CloudEvent[]) => {
+        publishers.push(name);
+        await stage.bus.publish(topic, messages);
+      },
+    });
+    const got = follow();
+    const firstStop = new AbortController();
+    const first = stage.relay(firstStop.signal, noting('first'));
+    await stage.send('a', 'one');
+    await eventually(() => expect(got).toHaveLength(1));
+    relay(noting('second'));
+    await stage.send('a', 'two');
+    await stage.send('a', 'three');
+    await eventually(() => expect(got).toHaveLength(3));
+    expect(new Set(publishers)).toEqual(new Set(['first']));
+    firstStop.abort();
+    await first;
+    await stage.send('a', 'four');
+    await eventually(() => expect(got).toHaveLength(4));
+    expect(publishers.at(-1)).toBe('second');
+  });
+
+  it('publishes twice after a kill before the deletion, and a consumer acts once', async () => {
+    const ids = await stage.send('a', 'one', 'two', 'three');
+    const script = new URL('./relay.script.suite.ts', import.meta.url);
+    const killed = runScript(script, { args: [stage.db.url, stage.busUrl] });
+    await killed.line(/^published 3$/);
+    await killed.kill('SIGKILL');
+    expect(await outbox()).toHaveLength(3);
+
+    const got = follow();
+    relay();
+    await eventually(async () => expect(await outbox()).toEqual([]));
+    await eventually(() => expect(idsFor(got, 'a')).toEqual([...ids, ...ids]));
+    const consumer = consume({
+      bus: stage.bus,
+      db: stage.db,
+      group: 'spec.effects',
+      topics: [Sent.topic],
+      apply: stage.effect,
+      signal: stop.signal,
+      log: silentLog,
+    });
+    running.push(consumer.done);
+    await eventually(async () =>
+      expect(await stage.bus.lag('spec.effects', [Sent.topic])).toBe(0n),
+    );
+    expect(await stage.effects()).toEqual(ids);
+  });
+});
