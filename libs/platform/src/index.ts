@@ -71,6 +71,7 @@ export {
 } from './http/request-parts.js';
 export {
   type HttpReply,
+  noContent,
   type Snapshot,
   snapshot,
   type SnapshotFacts,

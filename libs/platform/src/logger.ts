@@ -4,13 +4,13 @@ export type Logger = PinoLogger;
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 const STDERR = 2;
-const SECRETS = ['authorization', 'token', 'credential', 'secret', 'password', 'd'];
+const SECRETS = ['authorization', 'token', 'credential', 'secret', 'password'];
 
 /** JSON lines on stderr. Log ids and numbers, never payloads; what looks like a secret is cut. */
 export function createLogger(name: string, level: LogLevel = 'info', fd: number = STDERR): Logger {
   const paths = SECRETS.flatMap((key) => [key, `*.${key}`]);
   return pino(
-    { name, level, redact: { paths, censor: '[cut]' }, base: null },
+    { level, redact: { paths, censor: '[cut]' }, base: { name } },
     destination({ dest: fd, sync: true }),
   );
 }

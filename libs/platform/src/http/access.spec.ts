@@ -111,6 +111,14 @@ describe('a route for endpoints', () => {
     }
   });
 
+  it('may have nothing to say', async () => {
+    const headers = endpoint(ENDPOINT, SECRET);
+    const nothing = await things.call('PUT', `/v1/things/${ENDPOINT}/lease`, headers);
+    expect(nothing).toMatchObject({ status: 204, body: null });
+    const something = await things.call('PUT', `/v1/things/${OTHER}/lease`, headers);
+    expect(something).toMatchObject({ status: 200, body: { id: OTHER } });
+  });
+
   it('does not take a person for an endpoint', async () => {
     assertProblem(await report(ENDPOINT, as('auditor')), 403, 'forbidden');
   });

@@ -51,6 +51,7 @@ describe('the document', () => {
       '/v1/things/whoami',
       '/v1/things/{id}',
       '/v1/things/{id}/halts',
+      '/v1/things/{id}/lease',
       '/v1/things/{id}/report',
       '/v1/things/{id}/sync',
       '/v1/things:enrol',
@@ -105,6 +106,7 @@ describe('the document', () => {
   it('holds the rules of each field', () => {
     expect(document.components?.schemas).toMatchObject({
       PlanBody: {
+        additionalProperties: false,
         required: ['name', 'rings'],
         properties: {
           rings: {
@@ -116,7 +118,10 @@ describe('the document', () => {
           owner: { type: ['string', 'null'] },
         },
       },
-      Cap: { properties: { value: { type: 'integer', minimum: 1, maximum: 100 } } },
+      Cap: {
+        additionalProperties: false,
+        properties: { value: { type: 'integer', minimum: 1, maximum: 100 } },
+      },
     });
   });
 });
@@ -163,6 +168,7 @@ describe('schemas of the contracts', () => {
     };
     expect(app.document('shaped').components?.schemas?.['ShapedBody']).toEqual({
       type: 'object',
+      additionalProperties: false,
       required: ['scope', 'id'],
       properties: {
         scope,

@@ -57,11 +57,42 @@ export function documentOf(app: INestApplication, { title, module }: ApiDoc): Ap
     operationIdFactory: (controller, method) =>
       `${controller.replace(/Controller$/, '')}_${method}`,
   });
-  const schemas = { ...document.components?.schemas, Problem: PROBLEM };
+  const schemas = { ...closedBodies(document), Problem: PROBLEM };
   const whole = { ...document, components: { ...document.components, schemas } };
   const printed: unknown = JSON.parse(JSON.stringify(whole, asJsonSchema));
   if (!isDocument(printed)) throw new Error(`The OpenAPI document of ${title} has no paths.`);
   return printed;
+}
+
+type Schemas = Record<string, unknown>;
+
+/** A field that a body's class does not have is refused, so its schema says so too. */
+function closedBodies({ paths, components }: OpenAPIObject): Schemas {
+  const schemas: Schemas = { ...components?.schemas };
+  const operations = Object.values(paths).flatMap((item) => Object.values<unknown>(item));
+  const bodies = operations.map((operation) =>
+    typeof operation === 'object' && operation !== null && 'requestBody' in operation
+      ? operation.requestBody
+      : null,
+  );
+  const waiting = bodies.flatMap(referencesIn);
+  const closed = new Set<string>();
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const schema = schemas[name];
+    if (closed.has(name) || typeof schema !== 'object') continue;
+    closed.add(name);
+    schemas[name] = { ...schema, additionalProperties: false };
+    waiting.push(...referencesIn(schema));
+  }
+  return schemas;
+}
+
+/** The names of the schemas that a part of the document refers to. */
+function referencesIn(part: unknown): string[] {
+  const text = JSON.stringify({ part });
+  return [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].flatMap(
+    ([, name]) => name ?? [],
+  );
 }
 
 function isDocument(value: unknown): value is ApiDocument {

@@ -24,10 +24,19 @@ export function snapshot<T>(data: T, facts: SnapshotFacts): Snapshot<T> {
   return { asOf, position, lagMs, partial, data };
 }
 
-/** What an answer's headers can be set on. */
-export type HttpReply = { header: (name: string, value: string) => unknown };
+/** The part of an answer that a controller may set. */
+export type HttpReply = {
+  header: (name: string, value: string) => unknown;
+  status: (code: number) => unknown;
+};
 
 /** Sets `ETag: "<revision>"`. */
 export function withEtag(reply: HttpReply, revision: number): void {
   reply.header('etag', `"${String(revision)}"`);
+}
+
+/** 204, for a method that has nothing to return this time. */
+export function noContent(reply: HttpReply): null {
+  reply.status(204);
+  return null;
 }

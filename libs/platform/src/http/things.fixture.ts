@@ -31,6 +31,7 @@ import {
   ListOf,
   type Logger,
   Nested,
+  noContent,
   notFound,
   OneOf,
   Optional,
@@ -123,6 +124,9 @@ class ThingsController {
     ownEndpoint(caller, id);
     return { ok: true };
   }
+  @Put(':id/lease') @ForEndpoints() lease(@Id() id: string, @Reply() reply: HttpReply) {
+    return id === OTHER ? { id } : noContent(reply);
+  }
   @Post('errors') @For('approver') fail(@Body() body: Cap, @Command() command: CommandInput) {
     if (body.value === 1) throw new DomainError('already-decided', 'The request is decided.');
     if (body.value === 2) throw new DomainError('self-approval');
@@ -197,13 +201,14 @@ export async function serveThings(log: Logger = createLogger('spec', 'silent')):
     },
     call: async (method, path, headers = {}, body) => {
       const type = body === undefined ? {} : { 'content-type': 'application/json' };
-      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      const sent = typeof body === 'string' ? body : JSON.stringify(body);
       const response = await fetch(`${url}${path}`, {
         method,
         headers: { ...type, ...headers },
-        ...(body === undefined ? {} : { body: text }),
+        ...(body === undefined ? {} : { body: sent }),
       });
-      const answered: unknown = await response.json();
+      const text = await response.text();
+      const answered: unknown = text === '' ? null : JSON.parse(text);
       return { status: response.status, headers: response.headers, body: answered };
     },
   };
