@@ -61,7 +61,7 @@ async function tarGz(entries: readonly Entry[]): Promise<Buffer> {
   }
   tar.finalize();
   const chunks: Buffer[] = [];
-  for await (const chunk of tar) chunks.push(chunk as Buffer);
+  for await (const chunk of tar) chunks.push(chunk);
   return gzipSync(Buffer.concat(chunks));
 }
 
