@@ -4,8 +4,8 @@ import type { AgentContext } from './context.js';
 import { reconcile, runAttempt } from './run-attempt.js';
 import { ServerRefused, ServerUnavailable } from './server.js';
 
-const REPORT_TRIES_MAX = 5;
-const REPORT_BACKOFF_MS = 200;
+const REPORT_TRIES_MAX = 4;
+const REPORT_BACKOFF_MS = 100;
 
 async function send(agent: AgentContext, attempt: Attempt): Promise<'ended' | 'again'> {
   const { lease, outcome } = attempt;

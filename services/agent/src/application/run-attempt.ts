@@ -67,7 +67,6 @@ async function plan(agent: AgentContext, lease: Lease): Promise<Planned> {
       lease.kind === 'install' ? await planInstall(agent, lease) : await planRollback(agent, lease);
     if (planned.kind === 'end') return planned;
     const transaction = await agent.executor.prepare(lease, planned.transaction);
-    await agent.journal.append({ type: 'simulated', attemptId: lease.attemptId, transaction });
     return { kind: 'transaction', transaction };
   } catch (error) {
     return { kind: 'end', verdict: failed(lease, asFailure(error), []) };
@@ -127,7 +126,12 @@ async function confirmed(agent: AgentContext, lease: Lease): Promise<boolean> {
 
 /** Carries out a lease of which nothing has been started. Returns early when told to stop. */
 export async function runAttempt(agent: AgentContext, lease: Lease): Promise<void> {
+  const { attemptId } = lease;
   const planned = await plan(agent, lease);
+  if (planned.kind === 'transaction') {
+    const { transaction } = planned;
+    await agent.journal.append({ type: 'simulated', attemptId, transaction });
+  }
   if (agent.signal.aborted) return;
   if (!(await confirmed(agent, lease))) return;
   if (planned.kind === 'end') {
@@ -135,8 +139,8 @@ export async function runAttempt(agent: AgentContext, lease: Lease): Promise<voi
     return;
   }
   const { transaction } = planned;
-  await agent.journal.append({ type: 'started', attemptId: lease.attemptId });
-  agent.log('attempt-started', { attemptId: lease.attemptId, kind: lease.kind });
+  await agent.journal.append({ type: 'started', attemptId });
+  agent.log('attempt-started', { attemptId, kind: lease.kind });
   const failure = await agent.executor.apply(lease, transaction);
   await finish(agent, lease, await verdictOf(agent, lease, transaction, failure));
 }
