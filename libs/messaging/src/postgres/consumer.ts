@@ -18,6 +18,8 @@ export type Pace = Readonly<{
   /** After a lost connection, doubling up to `reconnectMsMax`. */
   reconnectMs: number;
   reconnectMsMax: number;
+  /** A member that is silent for longer, in its handler or for good, loses its partitions. */
+  silenceMs: number;
 }>;
 
 export const PACE: Pace = {
@@ -26,6 +28,7 @@ export const PACE: Pace = {
   redeliveryMs: 500,
   reconnectMs: 100,
   reconnectMsMax: 5_000,
+  silenceMs: 300_000,
 };
 
 /** Fetched at once: bounds the memory, at 1 MiB a message, and the time between two rebalances. */
@@ -59,12 +62,13 @@ export async function runConsumer(consumer: Consumer): Promise<void> {
 async function runSession(consumer: Consumer, joined: () => void): Promise<void> {
   const alarm = createAlarm();
   let membersChanged = true;
-  const session = await openSession(consumer.url, ({ channel, payload }) => {
-    if (channel === MEMBERS_CHANNEL && payload === consumer.group) membersChanged = true;
+  const { url, group, pace } = consumer;
+  const session = await openSession(url, pace.silenceMs, ({ channel, payload }) => {
+    if (channel === MEMBERS_CHANNEL && payload === group) membersChanged = true;
     alarm.ring();
   });
   try {
-    const membership = await join(session, consumer.group, consumer.partitions);
+    const membership = await join(session, group, consumer.partitions);
     joined();
     const takeHint = () => {
       const hinted = membersChanged;

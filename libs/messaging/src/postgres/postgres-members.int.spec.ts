@@ -193,6 +193,33 @@ describe('the log in PostgreSQL', () => {
     await eventually(() => expect(heir.got).toEqual([message.id]));
   });
 
+  it('takes the partitions from a member that hangs in its handler', async () => {
+    const [hanging, healthy] = [await open({ silenceMs: 100 }), await open()];
+    const topic = await topicOf(hanging, 1);
+    const message = messageOf('key');
+    await hanging.publish(topic, [message]);
+    const group = unique('group');
+    let letGo: () => void = () => undefined;
+    const hung = new Promise<void>((resolve) => (letGo = resolve));
+    let inHand = '';
+    const stop = new AbortController();
+    const done = hanging.run({
+      group,
+      topics: [topic],
+      signal: stop.signal,
+      handle: (delivery) => {
+        inHand = delivery.message.id;
+        return hung;
+      },
+    });
+    await eventually(() => expect(inHand).toBe(message.id));
+    const { got } = follow(healthy, topic, group);
+    await eventually(() => expect(got).toEqual([message.id]));
+    stop.abort();
+    letGo();
+    await done;
+  });
+
   it('stops its members when it is closed', async () => {
     const bus = await open();
     const topic = await topicOf(bus);

@@ -1,12 +1,9 @@
 import { Client } from 'pg';
+import { pause } from '../pause.js';
 
 /** Both sides give up on a dead peer within this time, in milliseconds. */
 const STATEMENT_MS_MAX = 30_000;
-/**
- * The server ends the session of a member that says nothing for this long, and with it the hold on
- * its partitions: a handler that hangs, a frozen process or a vanished host keeps them no longer.
- */
-export const SILENCE_MS_MAX = 300_000;
+const CLOSE_MS_MAX = 5_000;
 
 export const CONNECTION_LIMITS = {
   connectionTimeoutMillis: 10_000,
@@ -30,7 +27,15 @@ export type Session = Readonly<{
   close: () => Promise<void>;
 }>;
 
-export async function openSession(url: string, onHint: (hint: Hint) => void): Promise<Session> {
+/**
+ * The server ends a session that says nothing for `silenceMs`, and with it the hold on its
+ * partitions: a handler that hangs, a frozen process or a vanished host keeps them no longer.
+ */
+export async function openSession(
+  url: string,
+  silenceMs: number,
+  onHint: (hint: Hint) => void,
+): Promise<Session> {
   const client = new Client({
     connectionString: url,
     application_name: 'patchtrail-bus-member',
@@ -46,9 +51,14 @@ export async function openSession(url: string, onHint: (hint: Hint) => void): Pr
     const result = await client.query<T & object>(sql, [...values]);
     return result.rows;
   };
-  const close = () => client.end();
+  const close = async () => {
+    const waited = new AbortController();
+    // A peer that vanished never answers the goodbye.
+    await Promise.race([client.end(), pause(CLOSE_MS_MAX, waited.signal)]);
+    waited.abort();
+  };
   try {
-    await rows(`SET idle_session_timeout = ${String(SILENCE_MS_MAX)}`);
+    await rows(`SET idle_session_timeout = ${String(silenceMs)}`);
     // A commit of an offset that a crash of the server forgets is a duplicate, which is allowed.
     await rows('SET synchronous_commit = off');
     await rows(`LISTEN ${MESSAGES_CHANNEL}`);
