@@ -18,9 +18,12 @@ export type FreshProvisioned = {
   drop(): Promise<void>;
 };
 
+// The first one on a busy host initializes a server, and may copy it first.
+const START_TIMEOUT_MS = 120_000;
+
 /** The administrator's URL on the run's PostgreSQL, which is started by the first call. */
 export async function testServerUrl(): Promise<string> {
-  const response = await fetch(offerUrl());
+  const response = await fetch(offerUrl(), { signal: AbortSignal.timeout(START_TIMEOUT_MS) });
   const text = await response.text();
   if (!response.ok) throw new Error(`No PostgreSQL for this spec: ${text}`);
   return text;

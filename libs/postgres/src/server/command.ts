@@ -42,7 +42,8 @@ export async function run(
       cwd: '/',
       env: environmentFor(libraries),
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: TIMEOUT_MS,
+      // Not `timeout`, whose timer outlives a child that could not be started.
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     let stdout = '';
     let output = '';

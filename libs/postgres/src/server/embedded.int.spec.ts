@@ -8,6 +8,8 @@ import { type EmbeddedPackage, embeddedPackage, repairLinks } from './embedded.j
 
 const installed = await embeddedPackage();
 const account = await serverAccount();
+const asRoot = account ? describe : describe.skip;
+const rootTitle = account ? 'as root' : 'as root [not run: these tests are not run by root]';
 const lane = installed ? describe : describe.skip;
 
 lane(`the npm package${installed ? '' : ' [not run: npm installed no PostgreSQL here]'}`, () => {
@@ -43,22 +45,23 @@ lane(`the npm package${installed ? '' : ' [not run: npm installed no PostgreSQL 
     await usable(source, account, shared);
   });
 
-  const asRoot = account ? it : it.skip;
-  asRoot('is copied once to where the account can reach it [needs root]', async () => {
-    await chmod(join(root, 'package'), 0o700);
-    await mkdir(join(shared, `embedded-leftover.${source.version}`), { recursive: true });
-    const server = await usable(source, account, shared);
-    expect(server.bin.startsWith(shared)).toBe(true);
-    const before = await readdir(shared);
-    expect((await usable(source, account, shared)).bin).toBe(server.bin);
-    expect(await readdir(shared)).toEqual(before);
-  });
+  asRoot(rootTitle, () => {
+    it('is copied once to where the account can reach it', async () => {
+      await chmod(join(root, 'package'), 0o700);
+      await mkdir(join(shared, `embedded-leftover.${source.version}`), { recursive: true });
+      const server = await usable(source, account, shared);
+      expect(server.bin.startsWith(shared)).toBe(true);
+      const before = await readdir(shared);
+      expect((await usable(source, account, shared)).bin).toBe(server.bin);
+      expect(await readdir(shared)).toEqual(before);
+    });
 
-  asRoot('is copied with rights for everybody, whatever the umask was [needs root]', async () => {
-    await chmod(join(source.native, 'bin', 'postgres'), 0o700);
-    await chmod(join(source.native, 'lib'), 0o700);
-    const server = await usable(source, account, shared);
-    expect(server.bin.startsWith(shared)).toBe(true);
+    it('is copied with rights for everybody, whatever the umask was', async () => {
+      await chmod(join(source.native, 'bin', 'postgres'), 0o700);
+      await chmod(join(source.native, 'lib'), 0o700);
+      const server = await usable(source, account, shared);
+      expect(server.bin.startsWith(shared)).toBe(true);
+    });
   });
 
   it('says why it cannot be used', async () => {

@@ -2,17 +2,20 @@ import { eventually, runScript, type RunningScript, silentLog } from '@patchtrai
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   chmod,
+  chown,
+  cp,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
   rename,
   rm,
+  rmdir,
   stat,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   openDatabase,
   removePostgres,
@@ -30,6 +33,9 @@ const lanes: { kind: ServerKind; present: boolean }[] = [
   { kind: 'installed', present: (await findInstalled(account)).length > 0 },
   { kind: 'embedded', present: (await findEmbedded(account, tmpdir())).length > 0 },
 ];
+const firstPresent = lanes.find(({ present }) => present)?.kind;
+const asRoot = account ? describe : describe.skip;
+const rootTitle = account ? 'as root' : 'as root [not run: these tests are not run by root]';
 const HOLDER = new URL('./holder.fixture.ts', import.meta.url);
 
 async function answer(url: string, sql: string): Promise<unknown[]> {
@@ -105,29 +111,6 @@ for (const { kind, present } of lanes) {
       ]);
     });
 
-    it('lets nobody in without its password, which only its account can read', async () => {
-      const { adminUrl } = await start();
-      const wrong = new URL(adminUrl);
-      wrong.password = 'postgres';
-      await expect(answer(wrong.href, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
-      const password = await stat(join(await folder(), 'password'));
-      expect(password.mode & 0o777).toBe(0o600);
-      expect((await stat(await data())).mode & 0o777).toBe(0o700);
-      expect((await stat(join(dataDir, 'postgres.json'))).mode & 0o777).toBe(0o600);
-    });
-
-    it('runs with the settings asked for', async () => {
-      const postgres = await startPostgres({
-        dataDir,
-        choice: kind,
-        log: silentLog,
-        settings: { fsync: 'off' },
-        rootsFolder: join(root, 'shared'),
-      });
-      started.push(postgres);
-      expect(await answer(postgres.adminUrl, 'SHOW fsync')).toEqual([{ fsync: 'off' }]);
-    });
-
     it('outlives a killed process, and the next one stops it and goes on with its data', async () => {
       const { holder, url, pid } = await hold();
       await answer(url, 'CREATE TABLE kept AS SELECT 8 AS n');
@@ -145,6 +128,76 @@ for (const { kind, present } of lanes) {
       await holder.kill('SIGKILL');
       const next = await start();
       expect(await answer(next.adminUrl, 'SELECT n FROM kept')).toEqual([{ n: 9 }]);
+    });
+
+    it('refuses data of another major version and names both', async () => {
+      await (await start()).stop();
+      const folderNow = await data();
+      const major = /\d+$/.exec(folderNow)![0];
+      await writeFile(join(folderNow, 'PG_VERSION'), '12\n');
+      await expect(start()).rejects.toThrow(
+        new RegExp(`holds data of PostgreSQL 12, and the server is ${major}\\.`),
+      );
+      await rename(folderNow, folderNow.replace(/\d+$/, '12'));
+      await expect(start()).rejects.toThrow(
+        new RegExp(`The data is of PostgreSQL 12 \\(${kind}\\); servers of that kind found here: `),
+      );
+    });
+
+    asRoot(rootTitle, () => {
+      it('runs for an ordinary user, from a home of his own', async () => {
+        const [uid, gid] = [65534, 65534];
+        const home = join(root, 'ordinary');
+        await mkdir(home, { mode: 0o700 });
+        await chown(home, uid, gid);
+        dataDir = join(home, '.patchtrail');
+        const run = async (): Promise<{ holder: RunningScript; url: string }> => {
+          const holder = runScript(HOLDER, {
+            args: [dataDir, kind],
+            account: { uid, gid },
+            cwd: home,
+          });
+          children.push(holder);
+          const [, url = '', used] = (await holder.line(/^(ready|failed) /)).split(' ');
+          expect(used).toBe(kind);
+          return { holder, url };
+        };
+        const first = await run();
+        await answer(first.url, 'CREATE TABLE kept AS SELECT 3 AS n');
+        await first.holder.kill('SIGKILL');
+        const second = await run();
+        expect(await answer(second.url, 'SELECT n FROM kept')).toEqual([{ n: 3 }]);
+        expect((await stat(join(dataDir, 'postgres'))).uid).toBe(uid);
+        await expect(start()).rejects.toThrow(/belongs to uid 65534\. Run as that account/);
+        second.holder.say('stop');
+        expect((await second.holder.exited).code).toBe(0);
+      });
+
+      // What follows does not depend on where the server came from.
+      if (kind !== firstPresent) return;
+
+      it('lets nobody in without its password, which only its account can read', async () => {
+        const { adminUrl } = await start();
+        const wrong = new URL(adminUrl);
+        wrong.password = 'postgres';
+        await expect(answer(wrong.href, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+        const password = await stat(join(await folder(), 'password'));
+        expect(password.mode & 0o777).toBe(0o600);
+        expect((await stat(await data())).mode & 0o777).toBe(0o700);
+        expect((await stat(join(dataDir, 'postgres.json'))).mode & 0o777).toBe(0o600);
+      });
+    });
+
+    it('runs with the settings asked for', async () => {
+      const postgres = await startPostgres({
+        dataDir,
+        choice: kind,
+        log: silentLog,
+        settings: { fsync: 'off' },
+        rootsFolder: join(root, 'shared'),
+      });
+      started.push(postgres);
+      expect(await answer(postgres.adminUrl, 'SHOW fsync')).toEqual([{ fsync: 'off' }]);
     });
 
     it('is refused to a second process while the first one lives', async () => {
@@ -190,20 +243,6 @@ for (const { kind, present } of lanes) {
       expect(await answer(postgres.adminUrl, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     });
 
-    it('refuses data of another major version and names both', async () => {
-      await (await start()).stop();
-      const folderNow = await data();
-      const major = /\d+$/.exec(folderNow)![0];
-      await writeFile(join(folderNow, 'PG_VERSION'), '12\n');
-      await expect(start()).rejects.toThrow(
-        new RegExp(`holds data of PostgreSQL 12, and the server is ${major}\\.`),
-      );
-      await rename(folderNow, folderNow.replace(/\d+$/, '12'));
-      await expect(start()).rejects.toThrow(
-        new RegExp(`The data is of PostgreSQL 12 \\(${kind}\\); servers of that kind found here: `),
-      );
-    });
-
     it('says when its data is gone instead of starting empty', async () => {
       await (await start()).stop();
       await rm(await folder(), { recursive: true });
@@ -216,18 +255,6 @@ for (const { kind, present } of lanes) {
       await mkdir(dataDir);
       await writeFile(join(dataDir, 'postgres.json'), '{"dataDir": 1}');
       await expect(start()).rejects.toThrow('"dataDir" must be a path.');
-    });
-
-    it('moves along with its checkout, while a copy starts with data of its own', async () => {
-      const first = await start();
-      await answer(first.adminUrl, 'CREATE TABLE kept AS SELECT 1 AS n');
-      await first.stop();
-      const moved = `${dataDir}-moved`;
-      await rename(dataDir, moved);
-      const second = await start(moved);
-      expect(await answer(second.adminUrl, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
-      await second.stop();
-      await removePostgres(moved);
     });
 
     it('starts within seconds once it is initialized', async () => {
@@ -249,6 +276,39 @@ for (const { kind, present } of lanes) {
       const { pid } = (await recordedPostmaster(await data()))!;
       await postgres.stop();
       await eventually(() => expect(isAlive(pid)).toBe(false));
+    });
+
+    it('moves along with its checkout, while a copy starts with data of its own', async () => {
+      const first = await start();
+      await answer(first.adminUrl, 'CREATE TABLE kept AS SELECT 1 AS n');
+      await first.stop();
+      const moved = `${dataDir}-moved`;
+      await rename(dataDir, moved);
+      const second = await start(moved);
+      expect(await answer(second.adminUrl, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
+      await second.stop();
+      await rename(moved, dataDir);
+      await (await start()).stop();
+      await cp(dataDir, moved, { recursive: true });
+      const copy = await start(moved);
+      expect(copy.adminUrl).not.toBe(second.adminUrl);
+      const again = await start();
+      expect(await answer(again.adminUrl, 'SELECT n FROM kept')).toEqual([{ n: 1 }]);
+      await copy.stop();
+      await removePostgres(moved);
+    });
+
+    asRoot(rootTitle, () => {
+      it('finds another place where the usual one cannot be made', async () => {
+        await writeFile(join(root, 'shared'), 'not a folder');
+        const postgres = await start();
+        expect(await answer(postgres.adminUrl, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+        const place = await folder();
+        expect(place.startsWith(join(tmpdir(), 'patchtrail-'))).toBe(true);
+        await postgres.stop();
+        await removePostgres(dataDir);
+        await rmdir(dirname(place));
+      });
     });
   });
 }
