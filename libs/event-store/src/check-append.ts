@@ -23,21 +23,25 @@ const STREAM = /^[A-Za-z][A-Za-z0-9]{0,63}-[\w.:~-]{1,190}$/;
 const PREFIX = /^[A-Za-z][A-Za-z0-9]{0,63}-[\w.:~-]{0,190}$/;
 const TYPE = /^[A-Za-z][\w.-]{0,127}$/;
 
-function require(holds: boolean, field: string, rule: string): asserts holds {
+function demand(holds: boolean, field: string, rule: string): asserts holds {
   if (!holds) throw new InvalidEvent(field, rule);
 }
 
 export function checkStream(stream: string): void {
-  require(STREAM.test(
-    stream,
-  ), 'stream', 'must be a category of letters and digits, a dash and an id of letters, digits and _ . : ~ -');
+  demand(
+    STREAM.test(stream),
+    'stream',
+    'must be a category of letters and digits, a dash and an id of letters, digits and _ . : ~ -',
+  );
 }
 
 export function checkPrefixes(prefixes: readonly string[]): void {
   for (const [index, prefix] of prefixes.entries()) {
-    require(PREFIX.test(
-      prefix,
-    ), `prefixes[${index}]`, 'must be a category of letters and digits with its dash');
+    demand(
+      PREFIX.test(prefix),
+      `prefixes[${index}]`,
+      'must be a category of letters and digits with its dash',
+    );
   }
 }
 
@@ -45,10 +49,12 @@ export function checkPrefixes(prefixes: readonly string[]): void {
 export function checkRead(stream: string, options: ReadOptions): Required<ReadOptions> {
   checkStream(stream);
   const { from = 0, maxCount = READ_COUNT_DEFAULT } = options;
-  require(isRevision(from), 'from', 'must be a whole number of at least 0');
-  require(Number.isInteger(maxCount) &&
-    maxCount >= 1 &&
-    maxCount <= READ_COUNT_MAX, 'maxCount', `must be a whole number from 1 to ${READ_COUNT_MAX}`);
+  demand(isRevision(from), 'from', 'must be a whole number of at least 0');
+  demand(
+    Number.isInteger(maxCount) && maxCount >= 1 && maxCount <= READ_COUNT_MAX,
+    'maxCount',
+    `must be a whole number from 1 to ${READ_COUNT_MAX}`,
+  );
   return { from, maxCount };
 }
 
@@ -59,10 +65,16 @@ export function checkAppend(
   events: readonly NewEvent[],
 ): readonly NewEvent[] {
   checkStream(stream);
-  require(expected === 'no-stream' ||
-    isRevision(expected), 'expected', 'must be a whole number of at least 0, or no-stream');
-  require(events.length >= 1 &&
-    events.length <= APPEND_EVENTS_MAX, 'events', `must be 1 to ${APPEND_EVENTS_MAX} events`);
+  demand(
+    expected === 'no-stream' || isRevision(expected),
+    'expected',
+    'must be a whole number of at least 0, or no-stream',
+  );
+  demand(
+    events.length >= 1 && events.length <= APPEND_EVENTS_MAX,
+    'events',
+    `must be 1 to ${APPEND_EVENTS_MAX} events`,
+  );
   const copies = events.map((event, index) => checkEvent(event, `events[${index}]`));
   checkIds(copies);
   checkSize(stream, copies);
@@ -74,11 +86,16 @@ function isRevision(value: number): boolean {
 }
 
 function checkEvent(event: NewEvent, field: string): NewEvent {
-  require(isUuid(event.id) &&
-    event.id === event.id.toLowerCase(), `${field}.id`, 'must be a UUID in lower case');
-  require(TYPE.test(
-    event.type,
-  ), `${field}.type`, 'must start with a letter and hold at most 128 letters, digits and _ . -');
+  demand(
+    isUuid(event.id) && event.id === event.id.toLowerCase(),
+    `${field}.id`,
+    'must be a UUID in lower case',
+  );
+  demand(
+    TYPE.test(event.type),
+    `${field}.type`,
+    'must start with a letter and hold at most 128 letters, digits and _ . -',
+  );
   return Object.freeze({
     id: event.id,
     type: event.type,
@@ -90,24 +107,31 @@ function checkEvent(event: NewEvent, field: string): NewEvent {
 function checkMetadata(metadata: EventMetadata, field: string): EventMetadata {
   const { schemaVersion, commandId, $correlationId, $causationId, actor } = metadata;
   const { occurredAt, traceparent } = metadata;
-  require(Number.isInteger(schemaVersion) &&
-    schemaVersion >= 1, `${field}.schemaVersion`, 'must be a whole number of at least 1');
+  demand(
+    Number.isInteger(schemaVersion) && schemaVersion >= 1,
+    `${field}.schemaVersion`,
+    'must be a whole number of at least 1',
+  );
   const texts = { commandId, $correlationId, $causationId, actor, occurredAt, traceparent };
   for (const [key, text] of Object.entries(texts)) {
-    require(typeof text === 'string' &&
-      text.length >= 1 &&
-      text.length <=
-        METADATA_TEXT_MAX, `${field}.${key}`, `must be text of 1 to ${METADATA_TEXT_MAX} characters`);
+    demand(
+      typeof text === 'string' && text.length >= 1 && text.length <= METADATA_TEXT_MAX,
+      `${field}.${key}`,
+      `must be text of 1 to ${METADATA_TEXT_MAX} characters`,
+    );
   }
-  require(occurredAt.endsWith('Z') &&
-    parseInstant(occurredAt) !== null, `${field}.occurredAt`, 'must be an RFC 3339 instant in UTC');
+  demand(
+    occurredAt.endsWith('Z') && parseInstant(occurredAt) !== null,
+    `${field}.occurredAt`,
+    'must be an RFC 3339 instant in UTC',
+  );
   return Object.freeze({ schemaVersion, ...texts });
 }
 
 function checkIds(events: readonly NewEvent[]): void {
   const seen = new Set<string>();
   for (const [index, { id }] of events.entries()) {
-    require(!seen.has(id), `events[${index}].id`, 'must differ from the other ids of its append');
+    demand(!seen.has(id), `events[${index}].id`, 'must differ from the other ids of its append');
     seen.add(id);
   }
 }

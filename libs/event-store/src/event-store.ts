@@ -44,7 +44,10 @@ export type AppendResult = Readonly<{ revision: number; position: Position }>;
 
 export type SubscriptionItem =
   | Readonly<{ kind: 'event'; event: StoredEvent }>
-  /** Everything up to `position` has been delivered; sent again after each time of being behind. */
+  /**
+   * Everything up to `position` has been delivered. It follows each run of events, those that the
+   * prefixes leave out included: a reader may gather a batch until it comes.
+   */
   | Readonly<{ kind: 'caught-up'; position: Position }>;
 
 export type SubscribeOptions = Readonly<{
@@ -58,7 +61,7 @@ export type SubscribeOptions = Readonly<{
 export type ReadOptions = Readonly<{
   /** First revision to return; 0 by default. */
   from?: number;
-  /** At most this many events; 1,000 by default, 10,000 at most. */
+  /** At most this many events; 1,000 by default, 10,000 at most. A shorter page is the last one. */
   maxCount?: number;
 }>;
 
@@ -67,7 +70,10 @@ export type ReadOptions = Readonly<{
  *
  * Promises only what every store can keep: appending the same events with the same ids to the same
  * stream at the same expected revision again is a success without effect; any other reuse of an
- * event id is undefined. One append holds at most 1 MiB of data and metadata.
+ * event id is undefined.
+ *
+ * One append holds 1 to 500 events and at most 1 MiB of data and metadata. A stream is named by its
+ * category of letters and digits, a dash and an id; event ids are UUIDs in lower case.
  */
 export interface EventStore {
   /** @throws WrongExpectedRevision, AppendTooLarge, InvalidEvent */

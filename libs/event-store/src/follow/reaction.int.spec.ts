@@ -133,6 +133,22 @@ describe('runReaction', () => {
     expect(new Set(reacted)).toEqual(new Set(['counter-1@0', 'counter-2@0']));
   });
 
+  it('gives way where somebody else moved its checkpoint', async () => {
+    const reaction = run();
+    await append('counter-1', 1);
+    expect(await reaction.reachedHead(5_000)).toBe(true);
+    await eventually(async () => expect(await checkpoint()).toBe(reaction.position()));
+    await db.run('UPDATE checkpoints SET position = NULL');
+    await append('counter-2', 1);
+    await eventually(() =>
+      expect(log.lines.map(({ fields }) => String(fields['err']))).toContainEqual(
+        expect.stringContaining('another runner moved it'),
+      ),
+    );
+    const again = ['counter-1@0', 'counter-2@0'];
+    await eventually(() => expect(reacted).toEqual([...again, ...again]));
+  });
+
   it('tries again what fails for a while', async () => {
     let failures = 4;
     const reaction = run({

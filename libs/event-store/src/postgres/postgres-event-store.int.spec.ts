@@ -134,6 +134,20 @@ describe('event store: postgres, its own promises', () => {
     expect(eventsIn(items)[0]?.position).toBe(position);
   });
 
+  it('ends a subscription without an error when the store is closed under it', async () => {
+    const closing = await openPostgresEventStore({ url: urls.role });
+    const signal = AbortSignal.timeout(20_000);
+    const items = closing.subscribe({ after: null, prefixes: [freshPrefix()], signal });
+    let caughtUp = 0;
+    for await (const { kind } of items) {
+      expect(kind).toBe('caught-up');
+      caughtUp += 1;
+      await closing.close();
+    }
+    expect(caughtUp).toBe(1);
+    expect(signal.aborted).toBe(false);
+  });
+
   it('opens only a store that is there', async () => {
     const url = urls.owner.replace(/[^/]*$/, 'postgres');
     await expect(openPostgresEventStore({ url })).rejects.toThrow('event_store');
