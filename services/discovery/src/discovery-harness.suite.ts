@@ -52,7 +52,7 @@ export async function startDiscovery() {
     bus,
     log,
     now: () => new Date(now),
-    verifyToken: await createTokenVerifier(issuer),
+    verifyToken: createTokenVerifier(issuer),
   };
   const service = await createDiscovery(infra, { syncIntervalMs: 3_600_000, pollMs: 20 });
   const docs = [{ name: 'discovery', title: 'Patchtrail discovery', module: service.module }];

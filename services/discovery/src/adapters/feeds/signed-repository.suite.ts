@@ -73,11 +73,20 @@ export async function openRepository() {
 
 export type Repository = Awaited<ReturnType<typeof openRepository>>;
 
-async function publish(
-  release: ReleaseSpec,
-  ownKey: PrivateKey,
-  put: (path: string, content: Buffer | string) => Promise<void>,
-): Promise<void> {
+type Put = (path: string, content: Buffer | string) => Promise<void>;
+
+async function publish(release: ReleaseSpec, ownKey: PrivateKey, put: Put): Promise<void> {
+  const list = await publishIndex(release, put);
+  const text = releaseText(release, release.digests?.(list) ?? list);
+  const signed = await sign({
+    message: await createCleartextMessage({ text }),
+    signingKeys: release.key ?? ownKey,
+    date: new Date('2026-11-20T00:00:00Z'),
+  });
+  await put('dists/stable/InRelease', release.servedRelease?.(signed) ?? signed);
+}
+
+async function publishIndex(release: ReleaseSpec, put: Put): Promise<string> {
   const stanzas: string[] = [];
   for (const spec of release.packages) {
     const deb = await makeDeb(spec);
@@ -91,15 +100,7 @@ async function publish(
   const served = release.servedIndex?.(index) ?? index;
   await put(`dists/stable/${path}`, served);
   await put(`dists/stable/main/binary-amd64/by-hash/SHA256/${sha256(index)}`, served);
-  const list = ` ${sha256(index)} ${String(index.length)} ${path}`;
-  const unsigned = releaseText(release, release.digests?.(list) ?? list);
-  const message = await createCleartextMessage({ text: unsigned });
-  const signed = await sign({
-    message,
-    signingKeys: release.key ?? ownKey,
-    date: new Date('2026-11-20T00:00:00Z'),
-  });
-  await put('dists/stable/InRelease', release.servedRelease?.(signed) ?? signed);
+  return ` ${sha256(index)} ${String(index.length)} ${path}`;
 }
 
 function releaseText(release: ReleaseSpec, list: string): string {

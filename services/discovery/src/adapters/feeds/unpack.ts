@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { XzReadableStream } from 'xz-decompress';
+// A CommonJS bundle whose names Node cannot see: only the default import works outside of Jest.
+import xz from 'xz-decompress';
 import { FeedRefusal, type FeedRefusalCode } from '../../domain/feed-refusal.js';
 
 export type Packing = 'xz' | 'gz' | 'zst' | 'plain';
@@ -54,7 +56,11 @@ async function* unxz(bytes: Buffer): AsyncGenerator<Uint8Array> {
       controller.close();
     },
   });
-  yield* new XzReadableStream(packed);
+  for await (const chunk of new xz.XzReadableStream(packed)) {
+    yield chunk;
+    // It unpacks on this thread: everything else gets its turn between two pieces.
+    await setImmediate();
+  }
 }
 
 function* pieces(bytes: Buffer): Generator<Buffer> {
