@@ -69,7 +69,7 @@ type Schemas = Record<string, unknown>;
 /** A field that a body's class does not have is refused, so its schema says so too. */
 function closedBodies({ paths, components }: OpenAPIObject): Schemas {
   const schemas: Schemas = { ...components?.schemas };
-  const operations = Object.values(paths).flatMap((item) => Object.values<unknown>(item));
+  const operations = Object.values(paths).flatMap((item) => Object.values<unknown>({ ...item }));
   const bodies = operations.map((operation) =>
     typeof operation === 'object' && operation !== null && 'requestBody' in operation
       ? operation.requestBody
