@@ -105,10 +105,7 @@ async function prepareSchema(ownerUrl: string, { role, ownsSchema }: DatabaseSpe
   await connected(ownerUrl, async (client) => {
     await client.query(`ALTER SCHEMA public OWNER TO ${ownsSchema ? role : 'CURRENT_USER'}`);
     await client.query('REVOKE ALL ON SCHEMA public FROM PUBLIC');
-    if (!ownsSchema) {
-      await client.query(`REVOKE ALL ON SCHEMA public FROM ${role}`);
-      await client.query(`GRANT USAGE ON SCHEMA public TO ${role}`);
-    }
+    if (!ownsSchema) await client.query(`GRANT USAGE ON SCHEMA public TO ${role}`);
   });
 }
 

@@ -16,7 +16,8 @@ export function offerUrl(): string {
 
 /** A server to use instead of starting one; its account must be allowed to create databases. */
 export function givenAdminUrl(): string | undefined {
-  return process.env['PATCHTRAIL_TEST_DATABASE_URL'] ?? process.env['DATABASE_URL'];
+  const urls = [process.env['PATCHTRAIL_TEST_DATABASE_URL'], process.env['DATABASE_URL']];
+  return urls.find((url) => url !== undefined && url !== '');
 }
 
 export function serverChoice(): ServerChoice {

@@ -1,5 +1,6 @@
 import { eventually, runScript, type RunningScript, silentLog } from '@patchtrail/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
 import {
   chmod,
   chown,
@@ -228,11 +229,16 @@ for (const { kind, present } of lanes) {
     it('starts although its process number now belongs to another process', async () => {
       const first = await start();
       await first.stop();
-      const lock = join(await data(), 'postmaster.pid');
-      await writeFile(lock, `${process.pid}\n${await data()}\n0\n5432\n\n127.0.0.1\n`);
-      expect(await isServerOf(process.pid, await data())).toBe(false);
-      const next = await start();
-      expect(await answer(next.adminUrl, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+      const stranger = spawn('sleep', ['60'], { ...account, cwd: '/' });
+      try {
+        const lock = join(await data(), 'postmaster.pid');
+        await writeFile(lock, `${stranger.pid}\n${await data()}\n0\n5432\n\n127.0.0.1\n`);
+        const next = await start();
+        expect(await answer(next.adminUrl, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+        expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
+      } finally {
+        stranger.kill();
+      }
     });
 
     it('ignores what an interrupted initdb left', async () => {
