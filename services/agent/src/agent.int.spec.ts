@@ -210,6 +210,21 @@ describe('agent', () => {
       const journal = await readFile(join(endpoint.stateDir, 'journal.jsonl'), 'utf8');
       assert.match(journal, /"type":"dropped","attemptId":"[^"]+","reason":"409 old-epoch/);
     });
+    it('that was confirmed before a crash and recalled after it is answered for', async () => {
+      const lease = offer();
+      await run({ mode: 'inventory-only' });
+      const at = '2026-11-21T09:00:00.000Z';
+      const lines = [
+        { type: 'received', at, attemptId: lease.attemptId, lease },
+        { type: 'confirmed', at, attemptId: lease.attemptId },
+      ];
+      const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+      await writeFile(join(endpoint.stateDir, 'journal.jsonl'), text);
+      server.control.recalled = true;
+      await run();
+      assert.deepEqual(outcomes(), [['failed', 'recalled']]);
+      assert.equal(await transactionsOf(lease), 0);
+    });
     it('changes nothing where all is done already', async () => {
       await run();
       offer();
@@ -282,6 +297,17 @@ describe('agent', () => {
       server.control.reportStatus = 200;
       await run();
       assert.equal(new Set(server.seen.reports.map((one) => JSON.stringify(one))).size, 1);
+      assert.equal(await transactionsOf(lease), 1);
+    });
+    it.each([401, 412, 429, 503])('is sent again after a %s', async (status) => {
+      const lease = offer();
+      server.control.reportStatus = status;
+      await runUntil(() => {
+        assert.notEqual(server.seen.reports.length, 0);
+        server.control.reportStatus = 200;
+        assert.equal(server.control.offer, null);
+      });
+      assert.equal(server.seen.reports.length, 2);
       assert.equal(await transactionsOf(lease), 1);
     });
     it('is sent again when the answer was lost', async () => {

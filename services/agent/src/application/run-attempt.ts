@@ -109,15 +109,25 @@ async function finish(agent: AgentContext, lease: Lease, verdict: Verdict): Prom
   await agent.journal.append({ type: 'finished', attemptId: lease.attemptId, outcome });
 }
 
-/** Asks whether the lease still holds, last thing before the start: a halt may have recalled it. */
+/**
+ * Asks whether the lease still holds, last thing before the start: a halt may have recalled it.
+ * A server that was told of a start before a crash waits for an outcome, and gets one.
+ */
 async function confirmed(agent: AgentContext, lease: Lease): Promise<boolean> {
   const { attemptId, epoch } = lease;
+  const toldBefore = agent.journal.attempts().get(attemptId)?.confirmed === true;
   try {
     await agent.server.confirm(attemptId, epoch);
   } catch (error) {
     if (!(error instanceof ServerRefused)) throw error;
     agent.log('lease-dropped', { attemptId, reason: error.message });
-    await agent.journal.append({ type: 'dropped', attemptId, reason: error.message });
+    if (toldBefore) {
+      const detail = `Recalled before anything was changed: ${error.message}`;
+      const failure = { class: 'recalled', transient: false, detail } as const;
+      await finish(agent, lease, failed(lease, failure, []));
+    } else {
+      await agent.journal.append({ type: 'dropped', attemptId, reason: error.message });
+    }
     return false;
   }
   await agent.journal.append({ type: 'confirmed', attemptId });

@@ -26,6 +26,7 @@ const outcome = {
 } as const;
 const received: JournalEntry = { type: 'received', at, attemptId, lease };
 const simulated: JournalEntry = { type: 'simulated', at, attemptId, transaction: { changes: [] } };
+const confirmed: JournalEntry = { type: 'confirmed', at, attemptId };
 const started: JournalEntry = { type: 'started', at, attemptId };
 const finished: JournalEntry = { type: 'finished', at, attemptId, outcome };
 const reported: JournalEntry = { type: 'reported', at, attemptId, refusal: null };
@@ -43,14 +44,15 @@ describe('journal', () => {
     assert.equal(openAttempt(after(...steps, reported)), null);
   });
   it('closes a dropped one', () => assert.equal(openAttempt(after(received, dropped)), null));
-  it('remembers the transaction and that it was started', () => {
-    const attempt = only(received, simulated, started, finished);
+  it('remembers the transaction, and that it was confirmed and started', () => {
+    const attempt = only(received, simulated, confirmed, simulated, started, finished);
     assert.deepEqual(
       { ...attempt, lease: null },
       {
         lease: null,
         state: 'finished',
         transaction: { changes: [] },
+        confirmed: true,
         started: true,
         outcome,
       },

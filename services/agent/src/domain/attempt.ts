@@ -28,6 +28,8 @@ export type Attempt = Readonly<{
   lease: Lease;
   state: 'received' | 'simulated' | 'confirmed' | 'dropped' | 'started' | 'finished' | 'reported';
   transaction: Transaction | null;
+  /** Whether the server was told once that this one starts, and so waits for its outcome. */
+  confirmed: boolean;
   /** Whether the package system may have been run. */
   started: boolean;
   outcome: Outcome | null;
@@ -41,8 +43,9 @@ function advance(attempt: Attempt, entry: Exclude<JournalEntry, { type: 'receive
     case 'simulated':
       return { ...attempt, state: 'simulated', transaction: entry.transaction };
     case 'confirmed':
+      return { ...attempt, state: 'confirmed', confirmed: true };
     case 'dropped':
-      return { ...attempt, state: entry.type };
+      return { ...attempt, state: 'dropped' };
     case 'started':
       return { ...attempt, state: 'started', started: true };
     case 'finished':
@@ -62,6 +65,7 @@ export function withEntry(attempts: Attempts, entry: JournalEntry): Attempts {
       lease: entry.lease,
       state: 'received',
       transaction: null,
+      confirmed: false,
       started: false,
       outcome: null,
     });

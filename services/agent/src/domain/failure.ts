@@ -7,6 +7,7 @@ export const FAILURE_CLASSES = [
   'dependency',
   'disk-full',
   'interrupted',
+  'recalled',
   'timeout',
   'untrusted',
   'plan-refused',

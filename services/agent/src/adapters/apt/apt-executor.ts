@@ -9,7 +9,7 @@ import { aptFacts, aptInventory } from './apt-inventory.js';
 import { installCommand, planInstall, planRollback } from './apt-plan.js';
 import { type AptRunner, applyTransaction } from './apt-run.js';
 import { hasUnfinishedNotes, settleRun } from './apt-settle.js';
-import { FETCH_OPTIONS, findIn } from './apt-state.js';
+import { FETCH_OPTIONS, findIn, refreshIndexes } from './apt-state.js';
 import { keepPresentVersions, offerKeptVersions } from './kept-packages.js';
 import type { Root } from './root.js';
 import { said } from '../../domain/said.js';
@@ -71,10 +71,20 @@ async function runProbe(root: Root, command: string | null): Promise<string | nu
 /** Real apt on a root. `probe` is a shell command that ends with 0 on a healthy endpoint. */
 export function createAptExecutor(runner: AptRunner, probe: string | null): Executor {
   const { root } = runner;
+  let refreshedForPlan = false;
   return {
     facts: () => aptFacts(root),
-    inventory: () => aptInventory(root),
-    planInstall: (patches) => planInstall(root, patches),
+    inventory: async () => {
+      // The inventory that follows a lease works on the indexes that its plan has just refreshed.
+      const stale = refreshedForPlan ? null : await refreshIndexes(root);
+      refreshedForPlan = false;
+      return aptInventory(root, stale);
+    },
+    planInstall: async (patches) => {
+      const stale = await refreshIndexes(root);
+      refreshedForPlan = stale === null;
+      return planInstall(root, patches, stale);
+    },
     planRollback: async (inverse) => {
       await takeUpNotes(root);
       await planRollback(root, inverse);

@@ -9,13 +9,7 @@ import {
 } from '../../domain/apt-sources.js';
 import type { InstalledPackage } from '../../domain/dpkg.js';
 import { parseOsRelease } from '../../domain/os-release.js';
-import {
-  dpkgAudit,
-  heldNames,
-  nativeArchitecture,
-  packagesOf,
-  refreshIndexes,
-} from './apt-state.js';
+import { dpkgAudit, heldNames, nativeArchitecture, packagesOf } from './apt-state.js';
 import type { Root } from './root.js';
 import { said } from '../../domain/said.js';
 
@@ -83,9 +77,8 @@ async function rebootState(root: Root) {
   return { rebootRequired: required, rebootPackages: [...new Set(names)] };
 }
 
-/** Refreshes the indexes, then reads everything; an apt that does not work is part of the answer. */
-export async function aptInventory(root: Root): Promise<Inventory> {
-  const stale = await refreshIndexes(root);
+/** Reads everything; an apt that does not work, or works on old indexes, is part of the answer. */
+export async function aptInventory(root: Root, stale: string | null): Promise<Inventory> {
   const packages = await packagesOf(root);
   const { upgrades, problem } = await upgradesOrProblem(root);
   const audit = await dpkgAudit(root);

@@ -21,7 +21,6 @@ import {
   isOlder,
   nativeArchitecture,
   packagesOf,
-  refreshIndexes,
 } from './apt-state.js';
 import type { Root } from './root.js';
 
@@ -113,8 +112,9 @@ async function checkBytes(root: Root, wanted: readonly Artifact[]): Promise<void
 export async function planInstall(
   root: Root,
   patches: readonly LeasedPatch[],
+  /** Why the indexes may be out of date. */
+  stale: string | null,
 ): Promise<InstallPlan> {
-  const stale = await refreshIndexes(root);
   const audit = await dpkgAudit(root);
   if (audit !== '') throw permanent('dpkg-broken', audit.slice(0, 1_000));
   const packages = await packagesOf(root);

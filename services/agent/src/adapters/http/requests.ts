@@ -15,8 +15,8 @@ export type RequestLimits = Readonly<{
 }>;
 
 const ANSWER_CHARS_MAX = 2 * 1024 * 1024;
-// Not a refusal of what was asked: credentials reach a service a little after their enrolment.
-const RETRYABLE = new Set([401, 403, 408, 425, 429]);
+// No judgement of what was asked: a credential that has not arrived yet, a conflict of writers.
+const RETRYABLE = new Set([401, 408, 412, 425, 429]);
 
 async function textOf(response: Response): Promise<string> {
   if (response.body === null) return '';
