@@ -1,11 +1,10 @@
 import type { KeyedQueue } from './keyed-queue.js';
-import type { Fleet, Membership, RefusedReports, Streams } from './ports.js';
+import type { Membership, RefusedReports, Streams } from './ports.js';
 
 /** What serving agents needs. */
 export type AgentDeps = Readonly<{
   streams: Streams;
   membership: Membership;
-  fleet: Pick<Fleet, 'patches'>;
   refused: RefusedReports;
   queue: KeyedQueue;
 }>;

@@ -12,7 +12,7 @@ import type { IssuedLease, Kind } from '../domain/wave-part-messages.js';
 import type { WavePart } from '../domain/wave-part-state.js';
 import { type AgentDeps, CONFLICT_TRIES_MAX } from './lease-ports.js';
 import { parsePartStream, rolloutStream } from './names.js';
-import type { LeaseOffer } from './ports.js';
+import type { EndpointInHand, LeaseOffer } from './ports.js';
 import type { Read } from './stream-reader.js';
 
 /**
@@ -26,16 +26,20 @@ export async function offerLease(
   busyWith: string | null,
   context: CommandContext,
 ): Promise<LeaseOffer | null> {
-  return deps.membership.alone(endpointId, async (streams) => {
+  return deps.membership.alone(endpointId, async (inHand) => {
     const parts = new Map<string, Read<WavePart>>();
-    for (const stream of streams) parts.set(stream, await deps.streams.readPart(stream));
+    for (const stream of inHand.parts) parts.set(stream, await deps.streams.readPart(stream));
     for (const [stream, { state }] of parts) {
       const lease = activeLeaseOf(state, endpointId);
-      if (lease !== null) return resumed(deps, stream, state, lease, busyWith);
+      if (lease !== null) {
+        return busyWith === null || busyWith === lease.attemptId
+          ? resumed(deps, inHand, stream, state, lease)
+          : null;
+      }
     }
     if (busyWith !== null) return null;
     for (const stream of parts.keys()) {
-      const offer = await tryPart(deps, stream, endpointId, context);
+      const offer = await tryPart(deps, inHand, stream, endpointId, context);
       if (offer !== null) return offer;
     }
     return null;
@@ -44,22 +48,22 @@ export async function offerLease(
 
 async function resumed(
   deps: AgentDeps,
+  inHand: EndpointInHand,
   stream: string,
   part: WavePart,
   lease: IssuedLease,
-  busyWith: string | null,
 ): Promise<LeaseOffer | null> {
-  if (busyWith !== null && busyWith !== lease.attemptId) return null;
   const rollout = await readRolloutOf(deps, stream);
   if (rollout === null || part.status === 'absent') return null;
   const isConfirmed = get(part.attempts, lease.attemptId)?.confirmed === true;
   // A recalled lease is not handed out again while the recall is still on its way to the part.
   if (!isConfirmed && !mayStart(rollout, lease.kind, lease.epoch)) return null;
-  return offerOf(deps, rollout, stream, lease);
+  return offerOf(inHand, rollout, stream, lease);
 }
 
 async function tryPart(
   deps: AgentDeps,
+  inHand: EndpointInHand,
   stream: string,
   endpointId: string,
   context: CommandContext,
@@ -67,7 +71,7 @@ async function tryPart(
   return deps.queue(stream, async () => {
     for (let tries = 0; tries < CONFLICT_TRIES_MAX; tries += 1) {
       try {
-        return await issue(deps, stream, endpointId, context);
+        return await issue(deps, inHand, stream, endpointId, context);
       } catch (error) {
         if (error instanceof DomainError) return null;
         if (!(error instanceof WrongExpectedRevision)) throw error;
@@ -79,6 +83,7 @@ async function tryPart(
 
 async function issue(
   deps: AgentDeps,
+  inHand: EndpointInHand,
   stream: string,
   endpointId: string,
   context: CommandContext,
@@ -92,7 +97,7 @@ async function issue(
   const rollout = await readRolloutOf(deps, stream);
   const { epoch } = part;
   if (rollout === null || !mayStart(rollout, kind, epoch)) return null;
-  if ((await deps.fleet.patches(rollout.patches)) === null) return null;
+  if ((await inHand.patches(rollout.patches)) === null) return null;
   const attempt = endpoint.attempts + 1;
   const attemptId = attemptIdOf(stream, endpointId, kind, attempt);
   const data = { endpointId, attempt, attemptId, epoch, at: context.at };
@@ -102,7 +107,7 @@ async function issue(
     expected: revision,
   });
   const lease = activeLeaseOf(state, endpointId);
-  return lease === null ? null : offerOf(deps, rollout, stream, lease);
+  return lease === null ? null : offerOf(inHand, rollout, stream, lease);
 }
 
 export function attemptIdOf(
@@ -131,12 +136,12 @@ export async function readRolloutOf(
 }
 
 async function offerOf(
-  deps: AgentDeps,
+  inHand: EndpointInHand,
   rollout: CreatedRollout,
   stream: string,
   lease: IssuedLease,
 ): Promise<LeaseOffer | null> {
-  const patches = await deps.fleet.patches(rollout.patches);
+  const patches = await inHand.patches(rollout.patches);
   const ring = rollout.plan.rings[parsePartStream(stream)?.ring ?? -1];
   if (patches === null || ring === undefined) return null;
   const { attemptId, endpointId, kind, epoch, leaseExpiresAt, rollbackOf } = lease;

@@ -55,3 +55,5 @@ async function tell(
   const options = precondition === '*' ? {} : { expected: precondition };
   return handle(rollouts, rolloutStream(rolloutId), command, context, options);
 }
+
+export type Operate = typeof haltRollout;

@@ -24,8 +24,6 @@ export type Fleet = Readonly<{
   groups: () => Promise<GroupSelectors>;
   /** Active endpoints on which at least one of the patches is missing or has failed, by id. */
   needing: (patchIds: readonly string[]) => Promise<readonly SelectableEndpoint[]>;
-  /** What an agent needs to install them; `null` if one is not known at its revision. */
-  patches: (refs: readonly PatchRef[]) => Promise<readonly LeasedPatch[] | null>;
 }>;
 
 /** Cohorts as they were first computed. */
@@ -35,14 +33,21 @@ export type CohortDrafts = Readonly<{
   find: (rolloutId: string) => Promise<CohortDraft | null>;
 }>;
 
+/** What is known of an endpoint while its lease is decided on. */
+export type EndpointInHand = Readonly<{
+  /** The part streams it has not ended in, oldest first. */
+  parts: readonly string[];
+  /** What an agent needs to install the patches; `null` if one is not known at its revision. */
+  patches: (refs: readonly PatchRef[]) => Promise<readonly LeasedPatch[] | null>;
+}>;
+
 /** Which part streams an endpoint is in. */
 export type Membership = Readonly<{
   /**
    * Does the work while no other lease of this endpoint is decided on, in any process.
-   * `parts` are the streams it has not ended in, oldest rollout first.
    * @throws DomainError `unknown-endpoint`
    */
-  alone: <T>(endpointId: string, work: (parts: readonly string[]) => Promise<T>) => Promise<T>;
+  alone: <T>(endpointId: string, work: (inHand: EndpointInHand) => Promise<T>) => Promise<T>;
   openParts: (endpointId: string) => Promise<readonly string[]>;
   /** The stream that holds an attempt, as far as the projection knows. */
   partOfAttempt: (attemptId: string) => Promise<string | null>;

@@ -114,9 +114,9 @@ export function createWorld(o: { plan: Plan; ringsOf: readonly string[]; seed: n
   const replica = (): AgentDeps => ({
     streams: createStreams(store, codecs),
     queue: createKeyedQueue(),
-    fleet: { patches },
     membership: {
-      alone: (endpointId, work) => locks(endpointId, async () => work(await openParts(endpointId))),
+      alone: (endpointId, work) =>
+        locks(endpointId, async () => work({ parts: await openParts(endpointId), patches })),
       openParts,
       partOfAttempt: () => Promise.resolve(null),
     },
@@ -145,7 +145,6 @@ export function createWorld(o: { plan: Plan; ringsOf: readonly string[]; seed: n
             attributes: attributesOf(ring),
           })),
         ),
-      patches,
     },
     drafts: {
       keep: (id, draft) => {

@@ -1,0 +1,43 @@
+import { Body, Inject, Put } from '@nestjs/common';
+import type { Principal } from '@patchtrail/auth';
+import {
+  Api,
+  Caller,
+  Command,
+  type CommandInput,
+  ForEndpoints,
+  type HttpReply,
+  Id,
+  ownEndpoint,
+  Reply,
+} from '@patchtrail/platform';
+import { offerLease } from '../../application/offer-lease.js';
+import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './deployment-context.js';
+import { LeaseRequestDto } from './dto.js';
+import { refusing } from './refusals.js';
+
+const NO_CONTENT = 204;
+
+@Api('v1/agents')
+export class AgentsController {
+  constructor(@Inject(DEPLOYMENT_CONTEXT) private readonly context: DeploymentContext) {}
+
+  /** The endpoint's lease; 204 while there is nothing for it to do. */
+  @Put(':endpointId/lease')
+  @ForEndpoints()
+  async lease(
+    @Id('endpointId') endpointId: string,
+    @Body() { busyWith }: LeaseRequestDto,
+    @Caller() caller: Principal,
+    @Command() { context }: CommandInput,
+    @Reply() reply: HttpReply & { status: (code: number) => unknown },
+  ) {
+    ownEndpoint(caller, endpointId);
+    const offer = await refusing(`endpoint ${endpointId}`, () =>
+      offerLease(this.context, endpointId, busyWith, context),
+    );
+    if (offer !== null) return offer;
+    reply.status(NO_CONTENT);
+    return undefined;
+  }
+}

@@ -1,0 +1,109 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { OUTCOMES_TOPIC, ROLLOUTS_TOPIC } from '@patchtrail/contracts';
+import {
+  type EventStore,
+  type Projection,
+  runProjection,
+  runReaction,
+  runTimers,
+} from '@patchtrail/event-store';
+import { consume, parkedCount } from '@patchtrail/messaging';
+import {
+  accessProviders,
+  background,
+  type Infra,
+  readyReport,
+  type Service,
+} from '@patchtrail/platform';
+import { elapseWith } from './adapters/event-store/elapse.js';
+import { publishTo } from './adapters/event-store/publish.js';
+import { rolloutCodec } from './adapters/event-store/rollout-codec.js';
+import { wavePartCodec } from './adapters/event-store/wave-part-codec.js';
+import { AgentsController } from './adapters/http/agents.controller.js';
+import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './adapters/http/deployment-context.js';
+import { LeasesController } from './adapters/http/leases.controller.js';
+import { RefusedReportsController } from './adapters/http/refused-reports.controller.js';
+import { RolloutsController } from './adapters/http/rollouts.controller.js';
+import { APPROVAL_GROUP, APPROVAL_TOPICS, onApproval } from './adapters/messaging/on-approval.js';
+import {
+  FLEET_GROUP,
+  FLEET_TOPICS,
+  fleetSettledOn,
+  onDiscovery,
+} from './adapters/messaging/on-discovery.js';
+import { cohortDraftsIn, credentialsIn, fleetIn } from './adapters/postgres/fleet.js';
+import { freshnessOf } from './adapters/postgres/freshness.js';
+import { listsIn } from './adapters/postgres/lists.js';
+import { membershipIn, refusedReportsIn } from './adapters/postgres/membership.js';
+import { project } from './adapters/postgres/read-models.js';
+import { drive } from './application/drive.js';
+import { createKeyedQueue } from './application/keyed-queue.js';
+import { PART_PREFIX, ROLLOUT_PREFIX } from './application/names.js';
+import { createStreams } from './application/streams.js';
+
+const PARTITIONS = 12;
+
+@Module({})
+export class DeploymentModule {}
+
+/** Composition root: what the service reads, decides, drives, keeps and publishes. */
+export async function createDeployment(
+  infra: Infra & Readonly<{ eventStore: EventStore }>,
+): Promise<Service> {
+  const { db, bus, eventStore: store, verifyToken, log, now } = infra;
+  const topics = [...FLEET_TOPICS, ...APPROVAL_TOPICS, ROLLOUTS_TOPIC, OUTCOMES_TOPIC];
+  for (const topic of topics) await bus.ensureTopic(topic, PARTITIONS);
+  const streams = createStreams(store, { rollout: rolloutCodec, wavePart: wavePartCodec });
+  const work = background();
+  const { signal } = work;
+  let readModels: Projection | null = null;
+
+  const start = () => {
+    const follow = { store, db, signal, log, prefixes: [ROLLOUT_PREFIX, PART_PREFIX] };
+    const consuming = { bus, db, signal, log };
+    const fleetSettled = fleetSettledOn(bus, signal);
+    const driver = { streams, fleet: fleetIn(db), drafts: cohortDraftsIn(db), fleetSettled, now };
+    const projection = runProjection({ ...follow, name: 'deployment.read-models', apply: project });
+    readModels = projection;
+    work.run(
+      projection,
+      runReaction({
+        ...{ ...follow, name: 'deployment.driver' },
+        react: (event) => drive(driver, event),
+      }),
+      runReaction({
+        ...{ ...follow, name: 'deployment.publish' },
+        react: publishTo(bus, db, streams),
+      }),
+      runTimers({ db, projection, signal, log, now, elapse: elapseWith(streams, now) }),
+      consume({ ...consuming, group: FLEET_GROUP, topics: FLEET_TOPICS, apply: onDiscovery }),
+      consume({
+        ...{ ...consuming, group: APPROVAL_GROUP, topics: APPROVAL_TOPICS },
+        apply: onApproval(streams, now),
+      }),
+    );
+    return Promise.resolve();
+  };
+
+  const ready = async () => {
+    const parked = await parkedCount(db);
+    return readyReport('deployment', [
+      { name: 'read-models', ok: readModels !== null && readModels.lastError() === null },
+      { name: 'parked-messages', ok: true, detail: String(parked) },
+    ]);
+  };
+
+  const context: DeploymentContext = {
+    ...{ db, streams, lists: listsIn(db), membership: membershipIn(db), queue: createKeyedQueue() },
+    ...{ refused: refusedReportsIn(db), freshness: freshnessOf(() => readModels, now) },
+  };
+  const module: DynamicModule = {
+    module: DeploymentModule,
+    controllers: [RolloutsController, AgentsController, LeasesController, RefusedReportsController],
+    providers: [
+      ...accessProviders({ verifyToken, credentials: credentialsIn(db) }),
+      { provide: DEPLOYMENT_CONTEXT, useValue: context },
+    ],
+  };
+  return { module, start, stop: work.stop, ready };
+}

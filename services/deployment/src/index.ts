@@ -1,0 +1,2 @@
+export { createDeployment, DeploymentModule } from './deployment.module.js';
+export { deploymentMigrations } from './adapters/postgres/migrations.js';
