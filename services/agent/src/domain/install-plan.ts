@@ -2,7 +2,13 @@ import type { SimulatedInstall, Simulation } from './apt-simulation.js';
 import type { InstalledPackage } from './dpkg.js';
 import { permanent } from './failure.js';
 import type { Artifact, LeasedPatch } from './lease.js';
-import { type Change, findPackage, isPresent, type Transaction } from './transaction.js';
+import {
+  type Change,
+  findPackage,
+  isPresent,
+  type Transaction,
+  type VersionChange,
+} from './transaction.js';
 
 /** An artifact of the lease and the package it would replace here. */
 export type Candidate = Readonly<{ artifact: Artifact; installed: InstalledPackage }>;
@@ -40,6 +46,16 @@ export function candidatesOf(
     versions.set(key, artifact.version);
   }
   return candidates;
+}
+
+/** The versions to report where nothing has to be done. */
+export function presentVersions(candidates: readonly Candidate[]): readonly VersionChange[] {
+  return candidates.map(({ installed }) => ({
+    package: installed.name,
+    architecture: installed.architecture,
+    before: installed.version,
+    after: installed.version,
+  }));
 }
 
 /** @throws ExecutionFailure when one of them is held by the endpoint's owner */

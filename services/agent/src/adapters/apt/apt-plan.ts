@@ -6,6 +6,7 @@ import {
   type Candidate,
   candidatesOf,
   judgeInstall,
+  presentVersions,
   judgeRollback,
   packageArgument,
   parseShownSums,
@@ -121,13 +122,7 @@ export async function planInstall(
   const candidates = candidatesOf(patches, packages);
   const below = await older(root, candidates);
   if (below.length === 0) {
-    const versions = candidates.map(({ installed }) => ({
-      package: installed.name,
-      architecture: installed.architecture,
-      before: installed.version,
-      after: installed.version,
-    }));
-    return { kind: 'already-compliant', versions };
+    return { kind: 'already-compliant', versions: presentVersions(candidates) };
   }
   refuseHeld(below, await heldNames(root));
   const wanted = below.map(({ artifact }) => artifact);

@@ -103,7 +103,7 @@ const lane = chrootLane('apt in a chroot', missing);
     assert.equal(inventory['aptProblem'], null);
     assert.equal(server.seen.enrolments[0]?.body['hostname'], 'chroot-of-a-test');
     assert.equal(server.seen.enrolments[0].body['hardwareModel'], 'Model B');
-  }, 60_000);
+  }, 120_000);
 
   it('says so when the indexes cannot be refreshed, and goes on', async () => {
     const broken = join(chroot.path, 'etc/apt/sources.list.d/broken.list');
@@ -112,7 +112,7 @@ const lane = chrootLane('apt in a chroot', missing);
     await rm(broken);
     assert.match(String(server.seen.inventories[0]?.['aptProblem']), /\/srv\/nowhere/);
     assert.notEqual(server.seen.inventories[0]?.['packages'], undefined);
-  }, 60_000);
+  }, 120_000);
 
   it('upgrades with a new dependency, and restores exactly that from kept files', async () => {
     await chroot.archive.publish({ name: 'newdep', version: '1.0' });
@@ -146,7 +146,7 @@ const lane = chrootLane('apt in a chroot', missing);
     const again = offerRollback(install);
     assert.equal((await run())?.outcome, 'rolled-back');
     assert.equal(await transactionsOf(again), 0);
-  }, 60_000);
+  }, 120_000);
 
   it('names a failed script, and repairs the endpoint by the way back', async () => {
     const innocent = await published('innocent');
@@ -167,7 +167,7 @@ const lane = chrootLane('apt in a chroot', missing);
     assert.equal(await chroot.state('bad'), '1.0 ii');
     assert.equal(await transactionsOf(back), 1);
     assert.equal(await chroot.inside('dpkg', '--audit'), '');
-  }, 60_000);
+  }, 120_000);
 
   it('runs the probe, and reports what it said', async () => {
     offer(await published('probed'));
@@ -176,7 +176,7 @@ const lane = chrootLane('apt in a chroot', missing);
     assert.equal(report.class, 'probe-failed');
     assert.match(report.detail, /ended with 4: sick/);
     assert.deepEqual(report.versions[0]?.after, '2.0');
-  }, 60_000);
+  }, 120_000);
 
   it('knows when there is nothing to do', async () => {
     const upgrade = await published('done');
@@ -184,7 +184,7 @@ const lane = chrootLane('apt in a chroot', missing);
     const lease = offer(upgrade);
     assert.equal((await run())?.outcome, 'already-compliant');
     assert.equal(await transactionsOf(lease), 0);
-  }, 60_000);
+  }, 120_000);
 
   it.each<[string, string, () => Promise<LeasedArtifact>, RegExp]>([
     [
@@ -260,7 +260,7 @@ const lane = chrootLane('apt in a chroot', missing);
     assert.equal((await run())?.outcome, 'verified');
     const answer = await chroot.inside('sh', '-c', '/usr/sbin/policy-rc.d x start; echo $?');
     assert.equal(answer.trim(), '101');
-  }, 60_000);
+  }, 120_000);
 
   it('ends a script that hangs, and finds the way back from there', async () => {
     const install = offer(await published('hanging', { postinst: 'sleep 1000' }));
@@ -271,5 +271,5 @@ const lane = chrootLane('apt in a chroot', missing);
     const restored = await run();
     assert.equal(restored?.detail, '');
     assert.equal(await chroot.state('hanging'), '1.0 ii');
-  }, 90_000);
+  }, 120_000);
 });

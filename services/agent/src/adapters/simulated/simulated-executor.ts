@@ -2,7 +2,12 @@ import type { Log } from '../../application/context.js';
 import type { Executor, InstallPlan, Inventory } from '../../application/executor.js';
 import { asFound } from '../../domain/dpkg.js';
 import { type Failure, permanent } from '../../domain/failure.js';
-import { candidatesOf, judgeInstall, refuseHeld } from '../../domain/install-plan.js';
+import {
+  candidatesOf,
+  judgeInstall,
+  presentVersions,
+  refuseHeld,
+} from '../../domain/install-plan.js';
 import type { Lease, LeasedPatch } from '../../domain/lease.js';
 import {
   type Change,
@@ -80,13 +85,7 @@ async function planInstall(
     return present < ageOf(repository, installed.name, artifact.version);
   });
   if (below.length === 0) {
-    const versions = candidates.map(({ installed }) => ({
-      package: installed.name,
-      architecture: installed.architecture,
-      before: installed.version,
-      after: installed.version,
-    }));
-    return { kind: 'already-compliant', versions };
+    return { kind: 'already-compliant', versions: presentVersions(candidates) };
   }
   refuseHeld(below, holdNames(endpoint));
   const installs = below.map(({ artifact, installed }) => ({
