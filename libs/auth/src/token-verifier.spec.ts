@@ -197,11 +197,16 @@ describe('the key set', () => {
     ['empty', '{"keys": []}'],
     ['of too many keys', JSON.stringify({ keys: Array(33).fill({ kty: 'OKP' }) })],
     ['of no keys', '{"keys": [7]}'],
-    ['too large', `{"keys": [], "x": "${'x'.repeat(70_000)}"}`],
   ])('that is %s is the fault of the server', async (name, text) => {
     const path = join(dir, `${name.replaceAll(' ', '-')}.json`);
     if (text !== null) await writeFile(path, text);
     await expect(verify(await sign(), path)).rejects.toBeInstanceOf(KeysUnavailable);
+  });
+
+  it('that is too large is not read', async () => {
+    const path = join(dir, 'large.json');
+    await writeFile(path, JSON.stringify({ keys: [keys.jwk] }) + ' '.repeat(65_536));
+    await expect(verify(await sign(), path)).rejects.toThrow('larger than 65536 bytes');
   });
 
   it('may be remote', async () => {

@@ -120,7 +120,8 @@ describe('a route for endpoints', () => {
   });
 
   it('does not take a person for an endpoint', async () => {
-    assertProblem(await report(ENDPOINT, as('auditor')), 403, 'forbidden');
+    const detail = 'Only an endpoint may do this.';
+    assertProblem(await report(ENDPOINT, as('auditor')), 403, 'forbidden', { detail });
   });
 });
 

@@ -74,6 +74,12 @@ describe('fields', () => {
     expect(at).toBe('2026-11-21T09:00:00.500Z');
   });
 
+  it('hold nothing that was not sent', async () => {
+    const { inner, ...rest } = await decode(Everything, { inner: { n: 1 }, nullable: null });
+    expect(Object.keys(rest)).toEqual(['nullable']);
+    expect(Object.keys(inner ?? {})).toEqual(['n']);
+  });
+
   const text3 = 'must be text of 1 to 3 characters';
   const list2 = 'must be a list of 0 to 2 items';
   const json = 'must be JSON of at most 64 levels without NUL characters';

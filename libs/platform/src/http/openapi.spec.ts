@@ -14,11 +14,14 @@ import {
   createLogger,
   For,
   ForAnyone,
+  Nested,
+  OneOf,
   openApiDifference,
   Optional,
   OrNull,
   Shaped,
   Uuid,
+  Whole,
   writeOpenApi,
 } from '../index.js';
 import { serveThings, type Things, verifyToken } from './things.fixture.js';
@@ -129,11 +132,17 @@ describe('the document', () => {
 describe('schemas of the contracts', () => {
   const Scope = Type.Object({ list: Type.Array(Type.String()) }, { additionalProperties: false });
 
+  class Part {
+    @Whole() n!: number;
+  }
+
   class ShapedBody {
     @Shaped(Scope) scope!: unknown;
     @Shaped(Scope) @Optional() maybe?: unknown;
     @Optional() @Shaped(Scope) perhaps?: unknown;
     @Uuid() @OrNull() id!: string | null;
+    @OneOf(['red', 'blue']) @OrNull() @Optional() colour?: string | null;
+    @Nested(() => Part) @OrNull() @Optional() part?: Part | null;
   }
 
   @Api('v1/shaped')
@@ -175,6 +184,8 @@ describe('schemas of the contracts', () => {
         maybe: scope,
         perhaps: scope,
         id: { type: ['string', 'null'], format: 'uuid' },
+        colour: { type: ['string', 'null'], enum: ['red', 'blue', null] },
+        part: { anyOf: [{ $ref: '#/components/schemas/Part' }, { type: 'null' }] },
       },
     });
     await app.close();

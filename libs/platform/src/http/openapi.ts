@@ -59,7 +59,7 @@ export function documentOf(app: INestApplication, { title, module }: ApiDoc): Ap
   });
   const schemas = { ...closedBodies(document), Problem: PROBLEM };
   const whole = { ...document, components: { ...document.components, schemas } };
-  const printed: unknown = JSON.parse(JSON.stringify(whole, asJsonSchema));
+  const printed: unknown = JSON.parse(JSON.stringify(whole, unwrapped));
   if (!isDocument(printed)) throw new Error(`The OpenAPI document of ${title} has no paths.`);
   return printed;
 }
@@ -99,23 +99,8 @@ function isDocument(value: unknown): value is ApiDocument {
   return typeof value === 'object' && value !== null && 'paths' in value && 'openapi' in value;
 }
 
-/** `nullable` is a word of OpenAPI 3.0; 3.1 says it with JSON Schema. */
-function asJsonSchema(_key: string, field: unknown): unknown {
-  const value = unwrapped(field);
-  if (typeof value !== 'object' || value === null || !('nullable' in value)) return value;
-  const { nullable, ...schema } = value;
-  if (nullable !== true) return schema;
-  if ('type' in schema && typeof schema.type === 'string') {
-    const words: readonly unknown[] =
-      'enum' in schema && Array.isArray(schema.enum) ? schema.enum : [];
-    const type = [schema.type, 'null'];
-    return words.length === 0 ? { ...schema, type } : { ...schema, type, enum: [...words, null] };
-  }
-  return { anyOf: [schema, { type: 'null' }] };
-}
-
 /** A schema of the contracts stands alone in `allOf`. */
-function unwrapped(value: unknown): unknown {
+function unwrapped(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || !('allOf' in value)) return value;
   const { allOf, ...beside } = value;
   const only: unknown = Array.isArray(allOf) && allOf.length === 1 ? allOf[0] : null;
