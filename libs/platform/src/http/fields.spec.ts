@@ -45,6 +45,8 @@ class Everything {
   @Shaped(Scope) @Optional() scope?: unknown;
   @Optional() @Text() below?: string;
   @Text() @OrNull() @Optional() nullable?: string | null;
+  // What the compiler makes of every field without a value.
+  @Text() @Optional() unset: string | undefined = undefined;
 }
 
 const uuid = '0b5a2a3e-0000-4000-8000-000000000001';
