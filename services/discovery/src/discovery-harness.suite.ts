@@ -88,8 +88,7 @@ export async function startDiscovery() {
     token,
     setNow: (at: string) => (now = at),
     /** Does all background work that there is now. */
-    work: async (archive = createAptArchive()) => {
-      const signal = new AbortController().signal;
+    work: async (archive = createAptArchive(), signal = new AbortController().signal) => {
       const id = randomUUID();
       const caused = { correlationId: id, causationId: id, traceparent: newTraceparent() };
       const origin = () => ({ actor: 'spec', at: now, ...caused });

@@ -7,6 +7,9 @@ import {
   openRepository,
   type Repository,
 } from './adapters/feeds/signed-repository.suite.js';
+import { transactOn } from './adapters/postgres/tx.js';
+import type { ArchiveAnswer } from './application/archive.js';
+import { applyAnswer } from './application/sync-source.js';
 import {
   type Discovery,
   enrol,
@@ -15,6 +18,7 @@ import {
   startDiscovery,
   text,
 } from './discovery-harness.suite.js';
+import { parseRelease } from './domain/release.js';
 
 const changelog = changelogText('hello', [
   { version: '1.2-1', text: 'Fix CVE-2026-0003.' },
@@ -241,6 +245,20 @@ describe('patches', () => {
     expect(field(current.body, 'data', 'items')).toMatchObject([{ vendorKey: 'hello@1.2-1' }]);
   });
 
+  it('take the changelog from the sibling that small packages point to', async () => {
+    const links = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+      ...{ name, version: '1.2-1', source: 'hello', docLink: 'hello' },
+    }));
+    await repository.publish({ packages: [...links, hello('1.2-1')] });
+    const endpoint = await enrol(discovery, 'web-1');
+    await sync();
+    await report(endpoint, inventory(1, [['hello', '1.1-1']], { sources: used }));
+    await discovery.work();
+    expect(await patches()).toMatchObject([
+      { changelog: { status: 'verified', detail: expect.stringContaining('hello 1.2-1') } },
+    ]);
+  });
+
   it('say that no changelog could be read, and name no CVE then', async () => {
     await repository.publish({ packages: [{ name: 'hello', version: '1.2-1' }] });
     const endpoint = await enrol(discovery, 'web-1');
@@ -337,6 +355,28 @@ describe('syncs', () => {
     expect(field(body, 'data')).toMatchObject({ packageCount: 1, failure: { code: 'replayed' } });
     await repository.publish({ packages: [hello('1.2-1')], date: dates[1] });
     expect(await sync()).toMatchObject({ body: { packageCount: 1 } });
+  });
+
+  it('that were overtaken by a newer one change nothing', async () => {
+    await repository.publish({ packages: [hello('1.2-1')], date: dates[1] });
+    const { body } = await sync();
+    const origin = {
+      ...{ actor: 'spec', at: '2026-11-21T09:00:00.000Z', traceparent: 'none' },
+      ...{ correlationId: 'spec', causationId: 'spec' },
+    };
+    const late: ArchiveAnswer = {
+      status: 'new',
+      releaseDigest: `sha256:${'0'.repeat(64)}`,
+      release: parseRelease(`Date: ${dates[0]}\nSHA256:\n ${'0'.repeat(64)} 0 x\n`),
+      packages: [],
+    };
+    const result = await transactOn(discovery.db)(origin, (tx) =>
+      applyAnswer(tx, sourceId, late, origin.at),
+    );
+    expect(result).toMatchObject({
+      ...{ status: 'failed', code: 'replayed', packageCount: 1 },
+      releaseDigest: field(body, 'releaseDigest'),
+    });
   });
 
   it('are done in time, and what was found goes out', async () => {

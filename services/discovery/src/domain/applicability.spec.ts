@@ -56,6 +56,12 @@ describe('how an endpoint stands to a patch', () => {
       { rebootRequired: true, rebootPackages: new Set(['linux-image-amd64']) },
     ],
     [
+      'after the reboot that one of its packages wanted',
+      'INSTALLED',
+      [libssl('3.0.22-1')],
+      { rebootPackages: new Set(['libssl3']) },
+    ],
+    [
       'below with a reboot wanted',
       'MISSING',
       [libssl('3.0.19-1')],

@@ -55,6 +55,12 @@ describe('candidates', () => {
     expect(candidatesOf(offers, archives)).toEqual([openssl]);
   });
 
+  it('are no older for coming from a security archive', () => {
+    const offers = [offer('3.0.22-1'), offer('3.0.20-1', { sourceId: security.sourceId })];
+    expect(candidatesOf(offers, archives)).toEqual([openssl]);
+    expect(candidatesOf(offers.reverse(), archives)).toEqual([openssl]);
+  });
+
   it('are one for all packages of a source, from the oldest version', () => {
     const offers = [
       offer('3.0.22-1'),

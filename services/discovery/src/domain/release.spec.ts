@@ -39,6 +39,7 @@ describe('a security archive', () => {
       { label: 'Debian-Security', suite: 'oldstable-security', codename: 'bookworm-security' },
       true,
     ],
+    [{ label: 'Debian-Security', suite: 'x', codename: 'buster' }, true],
     [{ label: 'Other', suite: 'x', codename: 'bookworm-security' }, true],
     [{ label: 'Ubuntu', suite: 'noble-security', codename: 'noble' }, true],
     [{ label: 'Ubuntu', suite: 'noble-updates', codename: 'noble' }, false],

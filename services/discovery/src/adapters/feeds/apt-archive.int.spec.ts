@@ -102,9 +102,12 @@ describe('a signed archive', () => {
 
   it('refuses a private key as keyring', async () => {
     const { privateKey } = await newKey();
-    await expect(createAptArchive().fingerprintsOf(privateKey.armor())).rejects.toMatchObject({
-      code: 'invalid-keyring',
-    });
+    const bytes = Buffer.from(privateKey.write()).toString('base64');
+    for (const keyring of [privateKey.armor(), bytes]) {
+      await expect(createAptArchive().fingerprintsOf(keyring)).rejects.toMatchObject({
+        code: 'invalid-keyring',
+      });
+    }
   });
 });
 
@@ -233,6 +236,12 @@ describe('over http', () => {
     const request = requestFor({ uri: `${base}/moved` });
     const answer = await createAptArchive().fetchRelease(request, signal);
     expect(answer).toMatchObject({ status: 'new', packages: [{ package: 'hello' }] });
+  });
+
+  it('says where a redirect must not lead', async () => {
+    handle = () => ({ status: 302, location: `${repository.uri}/dists/stable/InRelease` });
+    const answer = await createAptArchive().fetchRelease(requestFor({ uri: base }), signal);
+    expect(answer).toMatchObject({ detail: expect.stringContaining('not http or https') });
   });
 
   it.each([

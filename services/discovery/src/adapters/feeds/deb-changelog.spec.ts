@@ -43,6 +43,13 @@ describe('the changelog in a package', () => {
   });
 });
 
+it('a member that is cut is not read as far as it goes', async () => {
+  const deb = await makeDeb({ ...hello, packing: 'plain' });
+  await expect(changelogOfDeb(deb.subarray(0, -512))).rejects.toMatchObject({
+    detail: expect.stringContaining('no proper header'),
+  });
+});
+
 describe('unpacking', () => {
   const limits = { sizeMax: 1_000, code: 'malformed-index', name: 'Packages' } as const;
   const xz = Buffer.from(

@@ -1,0 +1,106 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createAptArchive } from './adapters/feeds/apt-archive.js';
+import { openRepository, type Repository } from './adapters/feeds/signed-repository.suite.js';
+import {
+  type Discovery,
+  enrol,
+  inventory,
+  startDiscovery,
+  text,
+} from './discovery-harness.suite.js';
+
+const archive = createAptArchive();
+let discovery: Discovery;
+let repository: Repository;
+let endpointId: string;
+
+beforeAll(async () => {
+  repository = await openRepository();
+  const packages = ['a', 'b', 'c', 'd'].map((name) => ({ name, version: '2' }));
+  await repository.publish({ packages });
+});
+afterAll(() => repository.remove());
+
+beforeEach(async () => {
+  discovery = await startDiscovery();
+  const { uri, suite, keyring } = repository;
+  const place = { uri, suite, components: ['main'] };
+  const admitted = await discovery.call('POST', '/v1/package-sources', {
+    body: { ...place, architectures: ['amd64'], keyring },
+  });
+  await discovery.call('POST', `/v1/package-sources/${text(admitted.body, 'sourceId')}/syncs`);
+  const endpoint = await enrol(discovery, 'web-1');
+  endpointId = endpoint.endpointId;
+  const packages = [
+    ['a', '1'],
+    ['b', '1'],
+    ['c', '1'],
+    ['d', '1'],
+  ] as const;
+  const body = inventory(1, packages, { sources: [{ ...place, keyFingerprints: [] }] });
+  await discovery.call('PUT', `/v1/endpoints/${endpointId}/inventory`, {
+    ...{ as: endpoint.credential, body },
+  });
+  await discovery.events();
+});
+afterEach(() => discovery.stop());
+
+const left = () =>
+  discovery.db.rows<{ kind: string; attempts: number; cause: string | null }>(
+    'SELECT kind, attempts, cause FROM discovery_work ORDER BY kind',
+  );
+
+async function found(): Promise<readonly unknown[]> {
+  const events = await discovery.events();
+  const patches = events.filter(({ type }) => type.includes('PatchDiscovered'));
+  return patches.map(({ data }) => data['vendorKey']).sort();
+}
+
+describe('background work', () => {
+  it('that is stopped half-way is finished by the next process, nothing twice', async () => {
+    const controller = new AbortController();
+    const stopping = {
+      ...archive,
+      readChangelog: (...[deb]: Parameters<typeof archive.readChangelog>) => {
+        controller.abort();
+        return archive.readChangelog(deb, new AbortController().signal);
+      },
+    };
+    await discovery.work(stopping, controller.signal);
+    expect(await left()).toContainEqual({ kind: 'candidates', attempts: 0, cause: null });
+    const before = await found();
+    expect(before.length).toBeLessThan(4);
+    await discovery.work();
+    expect([...before, ...(await found())].sort()).toEqual(['a@2', 'b@2', 'c@2', 'd@2']);
+    expect(await left()).toEqual([]);
+  });
+
+  it('that fails for one patch goes on with the others, and is tried again later', async () => {
+    const failing = {
+      ...archive,
+      readChangelog: (...[deb, signal]: Parameters<typeof archive.readChangelog>) =>
+        deb.uri.includes('/b_')
+          ? Promise.reject(new Error('out of disk'))
+          : archive.readChangelog(deb, signal),
+    };
+    expect(await discovery.work(failing)).toEqual(['b 2: out of disk']);
+    expect(await found()).toEqual(['a@2', 'c@2', 'd@2']);
+    expect(await left()).toEqual([{ kind: 'candidates', attempts: 1, cause: 'b 2: out of disk' }]);
+    expect(await discovery.work()).toEqual([]);
+    expect(await found()).toEqual([]);
+    discovery.setNow('2026-11-21T09:00:01.000Z');
+    expect(await discovery.work()).toEqual([]);
+    expect(await found()).toEqual(['b@2']);
+    expect(await left()).toEqual([]);
+  });
+
+  it('for a retired endpoint is let go', async () => {
+    await discovery.call('POST', `/v1/endpoints/${endpointId}/retirement`, {
+      ...{ body: { reason: 'sold' }, ifMatch: '*' },
+    });
+    await discovery.events();
+    await discovery.work();
+    expect(await discovery.events('ApplicabilityChanged')).toEqual([]);
+    expect(await left()).toEqual([]);
+  });
+});
