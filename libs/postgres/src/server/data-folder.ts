@@ -1,6 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chown,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../error-field.js';
 import type { ServerBinaries, ServerKind } from './binaries.js';
 import { type Account, run } from './command.js';
 
@@ -25,18 +36,22 @@ export async function dataFolders(place: string): Promise<DataFolder[]> {
   });
 }
 
-/** Made before the data, which is never without one. */
+/** Made before the data, which is never without one, and once for all that start together. */
 export async function superuserPassword(
   place: string,
   account: Account | undefined,
 ): Promise<string> {
   const file = join(place, 'password');
-  const present = await readFile(file, 'utf8').catch(() => '');
-  if (present.trim() !== '') return present.trim();
-  const fresh = `${file}.${randomUUID()}`;
-  await writeFile(fresh, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
-  if (account) await chown(fresh, account.uid, account.gid);
-  await rename(fresh, file);
+  if (!(await stat(file).catch(() => undefined))) {
+    const fresh = `${file}.${randomUUID()}`;
+    const password = randomBytes(32).toString('base64url');
+    await writeFile(fresh, `${password}\n`, { mode: 0o600, flag: 'wx' });
+    if (account) await chown(fresh, account.uid, account.gid);
+    await link(fresh, file).catch((error: unknown) => {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    });
+    await rm(fresh);
+  }
   return (await readFile(file, 'utf8')).trim();
 }
 

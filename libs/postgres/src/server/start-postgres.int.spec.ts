@@ -1,4 +1,4 @@
-import { eventually, runScript, type RunningScript, silentLog } from '@patchtrail/testing';
+import { runScript, type RunningScript, silentLog } from '@patchtrail/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import {
@@ -95,16 +95,19 @@ for (const { kind, present } of lanes) {
       const first = await start();
       expect(first.kind).toBe(kind);
       await answer(first.adminUrl, 'CREATE TABLE kept AS SELECT 7 AS n');
+      const { pid } = (await recordedPostmaster(await data()))!;
       await first.stop();
       await first.stop();
+      expect(isAlive(pid)).toBe(false);
       const second = await start();
       expect(await answer(second.adminUrl, 'SELECT n FROM kept')).toEqual([{ n: 7 }]);
       const settings = `SELECT current_setting('listen_addresses') AS at, version() AS version,
-        current_setting('server_encoding') AS encoding, 'B' < 'a' AS bytewise, lower('Ä') AS lower`;
+        current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync, 'B' < 'a' AS bytewise, lower('Ä') AS lower`;
       expect(await answer(second.adminUrl, settings)).toEqual([
         {
           at: '127.0.0.1',
           encoding: 'UTF8',
+          fsync: 'off',
           bytewise: true,
           lower: 'ä',
           version: expect.stringContaining(`PostgreSQL ${second.version}`),
@@ -173,32 +176,20 @@ for (const { kind, present } of lanes) {
         second.holder.say('stop');
         expect((await second.holder.exited).code).toBe(0);
       });
-
-      // What follows does not depend on where the server came from.
-      if (kind !== firstPresent) return;
-
-      it('lets nobody in without its password, which only its account can read', async () => {
-        const { adminUrl } = await start();
-        const wrong = new URL(adminUrl);
-        wrong.password = 'postgres';
-        await expect(answer(wrong.href, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
-        const password = await stat(join(await folder(), 'password'));
-        expect(password.mode & 0o777).toBe(0o600);
-        expect((await stat(await data())).mode & 0o777).toBe(0o700);
-        expect((await stat(join(dataDir, 'postgres.json'))).mode & 0o777).toBe(0o600);
-      });
     });
 
-    it('runs with the settings asked for', async () => {
-      const postgres = await startPostgres({
-        dataDir,
-        choice: kind,
-        log: silentLog,
-        settings: { fsync: 'off' },
-        rootsFolder: join(root, 'shared'),
-      });
-      started.push(postgres);
-      expect(await answer(postgres.adminUrl, 'SHOW fsync')).toEqual([{ fsync: 'off' }]);
+    // What follows does not depend on where the server came from.
+    if (kind !== firstPresent) return;
+
+    it('lets nobody in without its password, which only its account can read', async () => {
+      const { adminUrl } = await start();
+      const wrong = new URL(adminUrl);
+      wrong.password = 'postgres';
+      await expect(answer(wrong.href, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+      const password = await stat(join(await folder(), 'password'));
+      expect(password.mode & 0o777).toBe(0o600);
+      expect((await stat(await data())).mode & 0o777).toBe(0o700);
+      expect((await stat(join(dataDir, 'postgres.json'))).mode & 0o777).toBe(0o600);
     });
 
     it('is refused to a second process while the first one lives', async () => {
@@ -263,25 +254,11 @@ for (const { kind, present } of lanes) {
       await expect(start()).rejects.toThrow('"dataDir" must be a path.');
     });
 
-    it('starts within seconds once it is initialized', async () => {
-      await (await start()).stop();
-      const before = Date.now();
-      await start();
-      expect(Date.now() - before).toBeLessThan(5_000);
-    });
-
     it('explains a start that fails with what the server wrote', async () => {
       await (await start()).stop();
       await writeFile(join(await data(), 'postgresql.conf'), 'nonsense = 1\n');
       await expect(start()).rejects.toThrow(/ended while it started: .*nonsense/s);
       expect(await readFile(join(await folder(), 'server.log'), 'utf8')).toContain('nonsense');
-    });
-
-    it('leaves nothing running after stop', async () => {
-      const postgres = await start();
-      const { pid } = (await recordedPostmaster(await data()))!;
-      await postgres.stop();
-      await eventually(() => expect(isAlive(pid)).toBe(false));
     });
 
     it('moves along with its checkout, while a copy starts with data of its own', async () => {
