@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { REQUESTS_TOPIC } from '@patchtrail/contracts';
+import { openApiDifference } from '@patchtrail/platform';
 import { eventually } from '@patchtrail/testing';
 import {
   agentOf,
@@ -59,11 +60,16 @@ const typesOf = (rolloutId: string) =>
 describe('a rollout that goes well', () => {
   it('goes ring by ring, and every number follows from its streams', async () => {
     const { rolloutId, agentAt } = await rolledOut(['pilot', 'broad', 'broad', 'elsewhere']);
-    const first = await agentAt(0).lease();
-    expect(first).toMatchObject({ kind: 'install', epoch: 1, ring: 'pilot', rollbackOf: null });
-    expect(at(first, 'patches', 0, 'sourcePackage')).toBe('zlib');
+    await agentAt(0).lease();
+    const { body: offer } = await agentAt(0).poll();
+    expect(offer).toMatchObject({
+      ...{ rolloutId, kind: 'install', epoch: 1, ring: 'pilot', rollbackOf: null },
+      patches: [{ patchId: PATCH.patchId, sourcePackage: 'zlib', sourceVersion: '2' }],
+    });
     expect((await agentAt(1).poll()).status).toBe(204);
-    const asOf = at(await viewOf(deployment, rolloutId), 'createdAt');
+    const part = await deployment.eventStore.read(`rolloutWave-${rolloutId}_0_0`);
+    const asOf = part.at(-1)?.recordedAt ?? assert.fail('nothing is recorded');
+    await eventually(() => assert.ok(Date.now() > Date.parse(asOf)));
     await runLease(agentAt(0));
     await runLease(agentAt(1));
     await runLease(agentAt(2), { outcome: 'already-compliant', versions: [] });
@@ -91,8 +97,13 @@ describe('a rollout that goes well', () => {
         'RolloutClosed',
       ]);
     });
-    const past = await viewOf(deployment, rolloutId, `?as_of=${String(asOf)}`).catch(() => null);
-    if (past !== null) expect(at(past, 'status')).not.toBe('completed');
+    expect(await viewOf(deployment, rolloutId, `?as_of=${asOf}`)).toMatchObject({
+      status: 'running',
+      totals: { planned: 3, inFlight: 1, waiting: 2, verified: 0 },
+      rings: [{ phase: 'open', states: { leased: 1 } }, { phase: 'pending' }],
+    });
+    const before = `?as_of=2026-01-01T00:00:00Z`;
+    expect((await deployment.send('GET', `/v1/rollouts/${rolloutId}${before}`)).status).toBe(404);
   });
 
   it('is one rollout, however often its authorization arrives', async () => {
@@ -346,5 +357,12 @@ describe('an agent', () => {
     await runLease(agentAt(0), { outcome: 'already-compliant' });
     await untilStatus(deployment, rolloutId, 'completed');
     await untilStatus(deployment, otherId, 'completed');
+  });
+});
+
+describe('the API', () => {
+  it('is the one in the document that is checked in', async () => {
+    const file = new URL('../openapi.json', import.meta.url);
+    expect(await openApiDifference(file, deployment.app.document('deployment'))).toBe(null);
   });
 });

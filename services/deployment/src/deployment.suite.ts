@@ -70,7 +70,11 @@ export async function freshDatabases() {
 }
 
 /** The service over HTTP on its databases, with a clock that can be set forward. */
-export async function startDeployment(urls: Urls) {
+export async function startDeployment(
+  urls: Urls,
+  /** Its background work stays with another process. */
+  { servesOnly = false }: { servesOnly?: boolean } = {},
+) {
   const log = createLogger('deployment-spec', 'silent');
   const db = await openDatabase({ url: urls.own, applicationName: 'deployment' });
   const bus = await openPostgresBus({ url: urls.bus });
@@ -80,7 +84,7 @@ export async function startDeployment(urls: Urls) {
   const service = await createDeployment({ db, bus, eventStore, verifyToken, log, now });
   const docs = [{ name: 'deployment', title: 'Patchtrail deployment', module: DeploymentModule }];
   const app = await createHttpApp({ modules: [service.module], docs, log, now });
-  await service.start();
+  if (!servesOnly) await service.start();
   const url = await app.listen(0, '127.0.0.1');
   return {
     ...{ db, bus, eventStore, service, app },
