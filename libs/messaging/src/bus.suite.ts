@@ -336,6 +336,7 @@ export function describeBus(name: string, start: () => Promise<BusHarness>): voi
       ['a local time', /time: /, { time: '2026-11-21 09:00' }],
       ['data that is not there', /data: /, { data: undefined }],
       ['data that is no JSON', /data: /, { data: 1n }],
+      ['data that is a function', /data: /, { data: keysOf }],
       ['data that contains itself', /data: /, { data: circular }],
     ])('refuses a message with %s, and all that came with it', async (_, text, wrong) => {
       const topic = await topicWith();

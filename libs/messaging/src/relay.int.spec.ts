@@ -71,6 +71,14 @@ describe('the outbox', () => {
     });
   });
 
+  it('keeps the order over more than one batch', async () => {
+    const ids = await stage.send('a', ...Array.from({ length: 450 }, (_, n) => `no ${String(n)}`));
+    const got = follow();
+    relay();
+    await eventually(() => expect(got).toHaveLength(450));
+    expect(idsFor(got, 'a')).toEqual(ids);
+  });
+
   it('publishes nothing of a transaction that was rolled back', async () => {
     const undo = new Error('undo');
     const undone = stage.db.transaction(async (tx) => {
@@ -106,6 +114,13 @@ describe('the outbox', () => {
     await inside;
     const quick = stage.db.transaction(async (tx) => {
       order.push(await enqueueOne(tx, 'a', 'second'));
+    });
+    await eventually(async () => {
+      const waiting = await stage.db.rows(
+        `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+      expect(waiting).toHaveLength(1);
     });
     // Another key passes meanwhile, and with it what the relay could have skipped.
     const [other] = await stage.send('b', 'passing');

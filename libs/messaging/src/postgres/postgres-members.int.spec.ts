@@ -193,6 +193,46 @@ describe('the log in PostgreSQL', () => {
     await eventually(() => expect(heir.got).toEqual([message.id]));
   });
 
+  it('takes no partition that its holder has not let go', async () => {
+    const [busy, idle] = [await open(), await open()];
+    const topic = await topicOf(busy, 2);
+    const marker = `${topic}.z`;
+    await busy.ensureTopic(marker, 1);
+    const group = unique('group');
+    const messages = messagesOver(keysOf(20), 20);
+    await busy.publish(topic, messages);
+    let letGo: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    let inHand = 0;
+    const stop = new AbortController();
+    const handle = () => {
+      inHand += 1;
+      return held;
+    };
+    const done = busy.run({ group, topics: [topic], signal: stop.signal, handle });
+    await eventually(() => expect(inHand).toBe(1));
+
+    const got: string[] = [];
+    const next = idle.run({
+      group,
+      topics: [topic, marker],
+      signal: AbortSignal.any([stop.signal, AbortSignal.timeout(60_000)]),
+      handle: ({ message }) => Promise.resolve(void got.push(message.id)),
+    });
+    const mark = messageOf('mark');
+    await idle.publish(marker, [mark]);
+    // It has joined, taken what was free, and looked for messages.
+    await eventually(() => expect(got).toContain(mark.id));
+    expect(got).toEqual([mark.id]);
+    letGo();
+    await eventually(async () => {
+      await busy.publish(topic, messagesOver(keysOf(20), 20));
+      expect(got.length).toBeGreaterThan(1);
+    });
+    stop.abort();
+    await Promise.all([done, next]);
+  });
+
   it('takes the partitions from a member that hangs in its handler', async () => {
     const [hanging, healthy] = [await open({ silenceMs: 100 }), await open()];
     const topic = await topicOf(hanging, 1);
