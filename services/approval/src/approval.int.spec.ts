@@ -236,40 +236,43 @@ describe('a request', () => {
   });
 
   it('is listed, newest first, page by page', async () => {
+    const patch = examplePatch();
+    await approval.publish(missingOn(patch, inside).events);
     await eventually(async () => {
-      const { body } = await approval.send('GET', '/v1/approval-requests?status=granted');
-      const { items } = objectIn(body, 'data');
-      assert.ok(Array.isArray(items) && items.length >= 4);
+      const sql = 'SELECT 1 FROM decisions WHERE patch_id = $1';
+      expect(await approval.db.rows(sql, [patch.patchId])).toHaveLength(1);
     });
-    const ids: unknown[] = [];
-    const path = '/v1/approval-requests?page_size=2';
-    for (let token: unknown = ''; token !== null;) {
-      const next: string = token === '' ? path : `${path}&page_token=${encodeURIComponent(token)}`;
-      const { body } = await approval.send('GET', next);
-      const { items, nextPageToken } = objectIn(body, 'data');
-      assert.ok(Array.isArray(items) && items.length <= 2);
-      ids.push(...items.map((item) => objectIn(item)['requestId']));
-      token = typeof nextPageToken === 'string' ? nextPageToken : null;
+    const opened: unknown[] = [];
+    for (const by of ['ana', '', 'cy']) {
+      const request = await open(patch.patchId);
+      if (by !== '') await vote(request, by);
+      opened.unshift(request.body['requestId']);
     }
-    expect(new Set(ids).size).toBe(ids.length);
-    expect(ids.length).toBeGreaterThanOrEqual(7);
-    const of = await approval.send(
-      'GET',
-      `/v1/approval-requests?patchId=${patches.optional.patchId}`,
-    );
-    expect(objectIn(of.body, 'data')['items']).toMatchObject([
-      { status: 'granted', rule: 'automatic', stageCount: 0 },
-    ]);
+    const path = `/v1/approval-requests?page_size=2&patchId=${patch.patchId}`;
+    await eventually(async () => {
+      const ids: unknown[] = [];
+      for (let token: string | null = ''; token !== null;) {
+        const next: string =
+          token === '' ? path : `${path}&page_token=${encodeURIComponent(token)}`;
+        const { body } = await approval.send('GET', next);
+        const { items, nextPageToken } = objectIn(body, 'data');
+        assert.ok(Array.isArray(items) && items.length <= 2);
+        ids.push(...items.map((item) => objectIn(item)['requestId']));
+        token = typeof nextPageToken === 'string' ? nextPageToken : null;
+      }
+      expect(ids).toEqual(opened);
+    });
+    await eventually(async () => {
+      const granted = await approval.send('GET', `${path}&status=granted`);
+      expect(objectIn(granted.body, 'data')['items']).toMatchObject([
+        { requestId: opened[0], status: 'granted', rule: 'one-approver', stagesPassed: 1 },
+        { requestId: opened[2], revision: 5, stageCount: 1 },
+      ]);
+    });
   });
 });
 
 describe('opening a request changes nothing when it is refused', () => {
-  const streams = async () => {
-    const [row] = await approval.db.rows<{ count: number }>(
-      'SELECT count(*)::int AS count FROM approval_requests',
-    );
-    return row?.count;
-  };
   it.each<[string, number, string, () => object]>([
     ['no patches', 400, 'patchIds', () => ({ patchIds: [] })],
     ['a patch id that is none', 400, 'patchIds', () => ({ patchIds: ['bash'] })],
@@ -292,11 +295,11 @@ describe('opening a request changes nothing when it is refused', () => {
     ],
     ['an unknown group', 422, 'scope.groupIds[0]', () => ({ scope: { groupIds: [randomUUID()] } })],
   ])('for %s', async (_, status, field, changes) => {
-    const before = await streams();
+    const before = await approval.eventStore.head();
     const body = asking(patches.important.patchId, changes());
     const answer = await approval.send('POST', '/v1/approval-requests', { body });
     expect(answer).toMatchObject({ status, body: { errors: [{ field }] } });
-    expect(await streams()).toBe(before);
+    expect(await approval.eventStore.head()).toBe(before);
   });
 
   it.each<[string, string, () => object]>([
@@ -312,9 +315,62 @@ describe('opening a request changes nothing when it is refused', () => {
       () => ({ scope: { attributes: { department: 'Legal' } } }),
     ],
   ])('with %s for %s', async (code, _, changes) => {
+    const before = await approval.eventStore.head();
     const body = asking(patches.important.patchId, changes());
     const answer = await approval.send('POST', '/v1/approval-requests', { body });
     expect(answer).toMatchObject({ status: 409, body: { code } });
+    expect(await approval.eventStore.head()).toBe(before);
+  });
+});
+
+describe('the service', () => {
+  it('is ready while it reads and publishes', async () => {
+    expect(await approval.service.ready()).toEqual({
+      service: 'approval',
+      ok: true,
+      checks: [
+        { name: 'read-models', ok: true },
+        { name: 'publishing', ok: true },
+        { name: 'parked-messages', ok: true, detail: '0' },
+        { name: 'parked-events', ok: true, detail: '0' },
+      ],
+    });
+  });
+
+  it('keeps what others published once, however often it comes, and never goes back', async () => {
+    const patch = examplePatch({ revision: 2 });
+    const { endpointId, events } = missingOn(patch, inside);
+    const older = { ...patch, revision: 1, contentDigest: digestOf('older') };
+    const state = { reason: 'now newer', installedVersion: '5.2', packages: [] };
+    const installed = {
+      ...{ endpointId, inventorySequence: 2, collectedAt: '2026-11-21T08:05:00Z' },
+      changes: [
+        { patchId: patch.patchId, from: 'MISSING' as const, to: 'INSTALLED' as const, ...state },
+      ],
+    };
+    await approval.publish([
+      ...events,
+      ...events,
+      arriving(discovery.PatchRevised, patch.patchId, older),
+      arriving(discovery.PatchWithdrawn, patch.patchId, {
+        patchId: patch.patchId,
+        reason: 'retracted',
+      }),
+      arriving(discovery.ApplicabilityChanged, endpointId, installed),
+      arriving(discovery.EndpointRetired, endpointId, { endpointId, reason: 'scrapped' }),
+    ]);
+    await eventually(async () => {
+      const sql = 'SELECT retired FROM endpoints WHERE endpoint_id = $1';
+      expect(await approval.db.rows(sql, [endpointId])).toEqual([{ retired: true }]);
+      const known = 'SELECT revision, status FROM patches WHERE patch_id = $1';
+      expect(await approval.db.rows(known, [patch.patchId])).toEqual([
+        { revision: 2, status: 'withdrawn' },
+      ]);
+    });
+    const missing = 'SELECT 1 FROM missing_patches WHERE endpoint_id = $1';
+    expect(await approval.db.rows(missing, [endpointId])).toEqual([]);
+    const refused = await approval.db.rows('SELECT 1 FROM refused_messages');
+    expect(refused).toEqual([]);
   });
 });
 

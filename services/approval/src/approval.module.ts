@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { REQUESTS_TOPIC } from '@patchtrail/contracts';
 import {
   type EventStore,
+  parkedEvents,
   type Projection,
   runProjection,
   runReaction,
@@ -44,6 +45,7 @@ export async function createApproval(
   const work = background();
   const { signal } = work;
   let readModels: Projection | null = null;
+  let publishing: Projection | null = null;
 
   const start = () => {
     const follow = { store, db, signal, log };
@@ -52,12 +54,14 @@ export async function createApproval(
       apply: project,
     });
     readModels = projection;
+    const reaction = runReaction({
+      ...{ ...follow, name: 'approval.publish', prefixes: [REQUEST_PREFIX] },
+      react: publishTo(bus),
+    });
+    publishing = reaction;
     work.run(
       projection,
-      runReaction({
-        ...{ ...follow, name: 'approval.publish', prefixes: [REQUEST_PREFIX] },
-        react: publishTo(bus),
-      }),
+      reaction,
       runTimers({ db, projection, signal, log, now, elapse: expireWith(streams.requests, now) }),
       consume({
         ...{ bus, db, signal, log, group: FLEET_GROUP, topics: FLEET_TOPICS },
@@ -68,10 +72,12 @@ export async function createApproval(
   };
 
   const ready = async () => {
-    const parked = await parkedCount(db);
+    const works = (reader: Projection | null) => reader !== null && reader.lastError() === null;
     return readyReport('approval', [
-      { name: 'read-models', ok: readModels !== null && readModels.lastError() === null },
-      { name: 'parked-messages', ok: true, detail: String(parked) },
+      { name: 'read-models', ok: works(readModels) },
+      { name: 'publishing', ok: works(publishing) },
+      { name: 'parked-messages', ok: true, detail: String(await parkedCount(db)) },
+      { name: 'parked-events', ok: true, detail: String((await parkedEvents(db)).length) },
     ]);
   };
 

@@ -290,6 +290,19 @@ describe('policies and plan templates', () => {
     expect(before.body).toMatchObject({ lagMs: 0, data: { status: 'activated', revision: 1 } });
   });
 
+  it('the next request is decided by the policy activated just before', async () => {
+    const asked = { patchIds: [patch.patchId], scope: {}, planTemplateId: templateId, remark: '' };
+    for (let count = 0; count < 10; count += 1) {
+      const next = idIn(await post('/v1/approval-policies', policy), 'policyId');
+      await post(`/v1/approval-policies/${next}/activation`, undefined, {
+        by: 'ana',
+        ifMatch: '*',
+      });
+      const { body } = await post('/v1/approval-requests', asked);
+      expect(objectIn(body, 'policy')['policyId']).toBe(next);
+    }
+  });
+
   it('a plan template is revised under its revision, and listed', async () => {
     const path = `/v1/plan-templates/${templateId}`;
     const bold = { ...examplePlan, name: 'Bold' };

@@ -50,8 +50,8 @@ type World = Partial<{
 }>;
 
 function fleetOf(world: World): Fleet {
+  const known = () => world.patches ?? [patch(BASH), patch(ZLIB)];
   const {
-    patches = [patch(BASH), patch(ZLIB)],
     endpoints = [{ department: 'Finance', misses: [BASH, ZLIB] }],
     decisions = [decision(BASH), decision(ZLIB)],
     groups = new Map(),
@@ -62,7 +62,7 @@ function fleetOf(world: World): Fleet {
     patchIds: misses,
   }));
   return {
-    patches: (ids) => Promise.resolve(patches.filter(({ patchId }) => ids.includes(patchId))),
+    patches: (ids) => Promise.resolve(known().filter(({ patchId }) => ids.includes(patchId))),
     decisions: (ids) => Promise.resolve(decisions.filter(({ patchId }) => ids.includes(patchId))),
     groups: () => Promise.resolve(groups),
     async *touched(ids) {
@@ -300,10 +300,13 @@ describe('the policy in force', () => {
 
 describe('a repeated command', () => {
   it('answers as it did, whatever has changed since', async () => {
-    const { open, activate } = await setUp();
+    const world: World = {};
+    const { open, activate } = await setUp(world);
     const given = context('pat');
     const first = await open({}, given);
     await activate([rule('all', 'true', 0)]);
+    world.patches = [patch(BASH, { status: 'withdrawn' })];
+    expect(await refusal(open())).toMatch(/^patch-withdrawn/);
     const second = await open({}, given);
     expect(second.requestId).toBe(first.requestId);
     expect(second.state).toEqual(first.state);
