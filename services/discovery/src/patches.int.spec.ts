@@ -291,6 +291,8 @@ describe('patches', () => {
     await report(endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
     await discovery.work();
     expect(await patches()).toEqual([]);
+    const { body } = await discovery.call('GET', `/v1/endpoints/${endpoint.endpointId}`);
+    expect(field(body, 'data', 'aptCheck', 'agrees')).toBe(true);
   });
 });
 

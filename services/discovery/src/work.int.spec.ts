@@ -13,6 +13,8 @@ const archive = createAptArchive();
 let discovery: Discovery;
 let repository: Repository;
 let endpointId: string;
+let credential: string;
+let sources: readonly unknown[];
 
 beforeAll(async () => {
   repository = await openRepository();
@@ -29,17 +31,17 @@ beforeEach(async () => {
     body: { ...place, architectures: ['amd64'], keyring },
   });
   await discovery.call('POST', `/v1/package-sources/${text(admitted.body, 'sourceId')}/syncs`);
-  const endpoint = await enrol(discovery, 'web-1');
-  endpointId = endpoint.endpointId;
+  ({ endpointId, credential } = await enrol(discovery, 'web-1'));
+  sources = [{ ...place, keyFingerprints: [] }];
   const packages = [
     ['a', '1'],
     ['b', '1'],
     ['c', '1'],
     ['d', '1'],
   ] as const;
-  const body = inventory(1, packages, { sources: [{ ...place, keyFingerprints: [] }] });
+  const body = inventory(1, packages, { sources });
   await discovery.call('PUT', `/v1/endpoints/${endpointId}/inventory`, {
-    ...{ as: endpoint.credential, body },
+    ...{ as: credential, body },
   });
   await discovery.events();
 });
@@ -100,7 +102,32 @@ describe('background work', () => {
     });
     await discovery.events();
     await discovery.work();
-    expect(await discovery.events('ApplicabilityChanged')).toEqual([]);
+    expect(await discovery.events()).toEqual([]);
     expect(await left()).toEqual([]);
+  });
+
+  it('leaves the rows of a retired endpoint as they were', async () => {
+    await discovery.work();
+    await discovery.call('POST', `/v1/endpoints/${endpointId}/retirement`, {
+      ...{ body: { reason: 'sold' }, ifMatch: '*' },
+    });
+    await discovery.db.run('DELETE FROM applicability');
+    await discovery.db.run(
+      `INSERT INTO discovery_work (kind, endpoint_id) VALUES ('applicability', $1)`,
+      [endpointId],
+    );
+    await discovery.events();
+    await discovery.work();
+    expect(await discovery.events()).toEqual([]);
+    expect(await left()).toEqual([]);
+  });
+
+  it('finds nothing for packages of which only configuration is left', async () => {
+    const removed = ['a', 'b', 'c', 'd'].map((name) => [name, '1', { status: 'rc ' }] as const);
+    await discovery.call('PUT', `/v1/endpoints/${endpointId}/inventory`, {
+      ...{ as: credential, body: inventory(2, removed, { sources }) },
+    });
+    await discovery.work();
+    expect(await found()).toEqual([]);
   });
 });

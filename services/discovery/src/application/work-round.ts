@@ -33,8 +33,24 @@ async function findPatches(ports: DiscoveryPorts): Promise<RoundReport> {
   };
   await Promise.all(Array.from({ length: PACKAGES_AT_ONCE_MAX }, worker));
   // Stopped half-way: the items stay, and the next process takes them up.
-  if (!ports.signal.aborted) await settle(ports, items, failures);
+  if (ports.signal.aborted) return { done: 0, failures };
+  await settle(ports, items, failures);
+  await assessLater(ports, endpointIds);
   return { done: items.length, failures };
+}
+
+/**
+ * A patch recorded while an inventory was being taken has seen neither that inventory nor been seen
+ * by it; now both are there.
+ */
+async function assessLater(
+  { transact, origin }: DiscoveryPorts,
+  endpointIds: readonly string[],
+): Promise<void> {
+  await transact(origin(), async (tx) => {
+    // In the one order of endpoints in which work is queued everywhere.
+    for (const id of endpointIds.toSorted()) await tx.work.add('applicability', id);
+  });
 }
 
 async function assessEndpoints(ports: DiscoveryPorts): Promise<RoundReport> {

@@ -45,6 +45,7 @@ export function patchStore(sql: Sql): PatchStore {
                 i.source_version AS "installedSourceVersion",
                 x.source_version AS "offeredSourceVersion", x.source_id AS "sourceId"
            FROM ${SOURCES_IN_USE}
+           JOIN endpoints e ON e.endpoint_id = es.endpoint_id AND e.lifecycle = 'active'
            JOIN installed_packages i ON i.endpoint_id = es.endpoint_id
            JOIN index_packages x ON x.source_id = s.source_id AND x.component = es.component
                                 AND x.package = i.name AND ${SAME_ARCHITECTURE}
