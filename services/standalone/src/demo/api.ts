@@ -32,7 +32,13 @@ export type RequestAnswer = Readonly<{
 export type RolloutAnswer = Readonly<{
   rolloutId: string;
   status: string;
-  rings: readonly Readonly<{ ring: string; status: string }>[];
+  rings: readonly Readonly<{
+    ring: string;
+    phase: string;
+    /** Absent while the ring has not been opened. */
+    opened?: unknown;
+    states: Readonly<Record<string, number>>;
+  }>[];
 }>;
 
 export type ComplianceAnswer = Readonly<{

@@ -76,7 +76,7 @@ export async function runFlow(stage: Stage): Promise<Observations> {
     justBefore: observed(await justBeforeFirstVote(people.aud, securityRequest)),
     badRolloutStatus: badRollout.status,
     badRingsOpened: badRollout.rings
-      .filter(({ status }) => status !== 'pending')
+      .filter(({ opened }) => opened !== undefined)
       .map(({ ring }) => ring),
     tickets: await ticketsOf(people.aud, badRollout.rolloutId),
     complianceBefore,
@@ -155,8 +155,8 @@ async function prioritized(
 }
 
 async function definePlan(pat: Client): Promise<string> {
-  const { body } = await pat.post<{ planTemplateId: string }>('/v1/plan-templates', demoPlan);
-  return body.planTemplateId;
+  const { body } = await pat.post<{ templateId: string }>('/v1/plan-templates', demoPlan);
+  return body.templateId;
 }
 
 /** Asks until discovery's and prioritization's news have reached approval, which refuses before. */
@@ -207,11 +207,16 @@ async function finished({ people, progress }: Stage, requestId: string): Promise
     if (listed === undefined) return null;
     const rollout = await people.aud.get<Screen<RolloutAnswer>>(`/v1/rollouts/${listed.rolloutId}`);
     const { status, rings } = rollout.body.data;
-    const line = `rollout ${listed.rolloutId.slice(0, 8)} ${status}: ${rings.map((r) => `${r.ring} ${r.status}`).join(', ')}`;
+    const line = `rollout ${listed.rolloutId.slice(0, 8)} ${status}: ${rings.map(ringLine).join(' | ')}`;
     if (line !== last) progress(line);
     last = line;
     return ENDED.has(status) ? rollout.body.data : null;
   });
+}
+
+function ringLine({ ring, phase, states }: RolloutAnswer['rings'][number]): string {
+  const counts = Object.entries(states).map(([state, count]) => `${String(count)} ${state}`);
+  return `${ring} ${phase}${counts.length === 0 ? '' : ` (${counts.join(', ')})`}`;
 }
 
 async function requestOf(aud: Client, id: string, asOf?: string): Promise<RequestAnswer> {
