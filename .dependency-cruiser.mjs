@@ -5,19 +5,19 @@ export default {
     {
       name: 'domain-imports-nothing-of-its-service',
       severity: 'error',
-      from: { path: '^services/[^/]+/src/domain/', pathNot: '\\.spec\\.ts$' },
+      from: { path: '^services/[^/]+/src/domain/', pathNot: '\\.(spec|suite|fixture)\\.ts$' },
       to: { path: '^services/[^/]+/src/(?!domain/)' },
     },
     {
       name: 'application-knows-no-adapter',
       severity: 'error',
-      from: { path: '^services/[^/]+/src/application/', pathNot: '\\.spec\\.ts$' },
+      from: { path: '^services/[^/]+/src/application/', pathNot: '\\.(spec|suite|fixture)\\.ts$' },
       to: { path: '^services/[^/]+/src/adapters/' },
     },
     {
       name: 'testing-is-for-specs',
       severity: 'error',
-      from: { path: '/src/', pathNot: ['\\.(spec|suite)\\.ts$', '^libs/testing/'] },
+      from: { path: '/src/', pathNot: ['\\.(spec|suite|fixture)\\.ts$', '^libs/testing/'] },
       to: { path: '^libs/testing/' },
     },
   ],

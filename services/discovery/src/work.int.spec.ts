@@ -122,6 +122,21 @@ describe('background work', () => {
     expect(await left()).toEqual([]);
   });
 
+  it('assesses an endpoint that a patch was recorded beside, unseen by each other', async () => {
+    await discovery.work();
+    // As if the inventory had been taken in the transaction beside that of the patch.
+    await discovery.db.run('DELETE FROM applicability');
+    await discovery.db.run(
+      `INSERT INTO discovery_work (kind, endpoint_id) VALUES ('candidates', $1)`,
+      [endpointId],
+    );
+    await discovery.events();
+    await discovery.work();
+    expect(await discovery.events('ApplicabilityChanged')).toMatchObject([
+      { data: { endpointId, changes: { length: 4 } } },
+    ]);
+  });
+
   it('finds nothing for packages of which only configuration is left', async () => {
     const removed = ['a', 'b', 'c', 'd'].map((name) => [name, '1', { status: 'rc ' }] as const);
     await discovery.call('PUT', `/v1/endpoints/${endpointId}/inventory`, {

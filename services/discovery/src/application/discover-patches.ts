@@ -15,8 +15,7 @@ import {
   widestFrom,
 } from '../domain/patch.js';
 import { oldestOf } from '../domain/debian-version.js';
-import type { Archive } from './archive.js';
-import type { Origin, PatchRow, Transact, Tx } from './ports.js';
+import type { DiscoveryPorts, PatchRow, Tx } from './ports.js';
 import { readSpan } from './read-span.js';
 
 /** Names a patch for ever; changing it would rename every patch. */
@@ -25,13 +24,6 @@ const PATCH_NAMESPACE = '5e7d7b8e-6f0b-4f43-9f0e-0a3d6c1b2f58';
 export function patchIdOf(key: Parameters<typeof patchName>[0]): string {
   return uuidv5(patchName(key), PATCH_NAMESPACE);
 }
-
-export type DiscoveryPorts = Readonly<{
-  transact: Transact;
-  archive: Archive;
-  origin: () => Origin;
-  signal: AbortSignal;
-}>;
 
 /** The updates that the endpoints need, each once, from the oldest version it replaces on any. */
 export async function findCandidates(

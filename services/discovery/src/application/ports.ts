@@ -18,7 +18,7 @@ import type { InstalledPackage, InventoryMark, PackageDifference } from '../doma
 import type { KevEntry } from '../domain/kev.js';
 import type { Offer, PatchArchive, PatchLine, Supersession } from '../domain/patch.js';
 import type { Release } from '../domain/release.js';
-import type { DebChangelog } from './archive.js';
+import type { Archive, DebChangelog } from './archive.js';
 
 /** Who caused what is done in one transaction, and when: RFC 3339 in UTC. */
 export type Origin = Readonly<{
@@ -230,3 +230,11 @@ export type Tx = Readonly<{
 }>;
 
 export type Transact = <T>(origin: Origin, work: (tx: Tx) => Promise<T>) => Promise<T>;
+
+/** What the background work on patches needs. */
+export type DiscoveryPorts = Readonly<{
+  transact: Transact;
+  archive: Archive;
+  origin: () => Origin;
+  signal: AbortSignal;
+}>;

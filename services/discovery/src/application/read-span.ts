@@ -2,7 +2,7 @@ import { cvesBetween } from '../domain/changelog.js';
 import { FeedRefusal } from '../domain/feed-refusal.js';
 import type { Candidate, PatchArtifact, PatchChangelog } from '../domain/patch.js';
 import type { DebChangelog } from './archive.js';
-import type { DiscoveryPorts } from './discover-patches.js';
+import type { DiscoveryPorts } from './ports.js';
 
 const PACKAGES_READ_MAX = 4;
 

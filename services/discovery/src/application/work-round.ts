@@ -1,6 +1,6 @@
 import { assessEndpoint } from './assess-endpoint.js';
-import { considerCandidate, type DiscoveryPorts, findCandidates } from './discover-patches.js';
-import type { WorkItem } from './ports.js';
+import { considerCandidate, findCandidates } from './discover-patches.js';
+import type { DiscoveryPorts, WorkItem } from './ports.js';
 
 const ENDPOINTS_PER_ROUND_MAX = 50;
 const PACKAGES_AT_ONCE_MAX = 2;
