@@ -62,6 +62,11 @@ export const RequestWithdrawn = requests(
   'RequestWithdrawn',
   Type.Object({ requestId: Id, by: Text, reason: Type.String() }),
 );
+/** Nobody decided in time. */
+export const RequestExpired = requests(
+  'RequestExpired',
+  Type.Object({ requestId: Id, expiredAt: Instant }),
+);
 /** The only thing that creates or widens a rollout. */
 export const RingsAuthorized = requests(
   'RingsAuthorized',

@@ -26,10 +26,17 @@ export {
   BusinessImpact,
   CATEGORIES,
   Category,
+  Count,
+  Cve,
+  Digest,
   Environment,
   ENVIRONMENTS,
   Exposure,
   EXPOSURES,
+  Id,
+  Instant,
+  literals,
+  nullable,
   Response,
   RESPONSES,
 } from './vocabulary.js';
@@ -37,7 +44,7 @@ export { EndpointAttributes } from './endpoint-attributes.js';
 export { Artifact, ENDPOINTS_TOPIC, Patch, PATCHES_TOPIC } from './discovery.js';
 export { DECISIONS_TOPIC, PriorityDecision } from './prioritization.js';
 export { REQUESTS_TOPIC } from './approval.js';
-export { INTEGRATION_EVENTS, TOPICS } from './integration-events.js';
+export { INTEGRATION_EVENTS, TOPIC_PARTITIONS, TOPICS } from './integration-events.js';
 export { jsonSchemaOf } from './json-schema.js';
 export { OUTCOMES, OUTCOMES_TOPIC, PackageVersion, ROLLOUTS_TOPIC } from './deployment.js';
 export * as discovery from './discovery.js';

@@ -23,6 +23,9 @@ export const TOPICS: readonly string[] = [
   ...new Set(INTEGRATION_EVENTS.map(({ topic }) => topic)),
 ].toSorted();
 
+/** Partitions of every topic. It never changes, for the partition of a key follows from it. */
+export const TOPIC_PARTITIONS = 12;
+
 function isDefinition(exported: unknown): exported is EventDefinition {
   return (
     typeof exported === 'object' &&

@@ -387,6 +387,8 @@ describe('time', () => {
     await eventually(async () => {
       const { body } = await approval.send('GET', path);
       assert.equal(objectIn(body, 'data')['status'], 'expired');
+      const told = published.filter(({ partitionkey }) => path.endsWith(partitionkey));
+      assert.match(told.at(-1)?.type ?? '', /RequestExpired/);
     });
   });
 });

@@ -67,6 +67,10 @@ export function publicationOf(requestId: string, event: ApprovalRequestEvent): P
       return { definition: approval.RequestWithdrawn, data: { requestId, by, reason } };
     }
     case 'RequestExpired':
+      return {
+        definition: approval.RequestExpired,
+        data: { requestId, expiredAt: event.data.at },
+      };
     case 'TimerScheduled':
       return null;
   }
