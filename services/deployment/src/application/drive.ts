@@ -26,7 +26,7 @@ const STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
   ['HaltAcknowledged', assess],
   ['RollbackRequested', assess],
   ['RollbackStarted', startRollbacks],
-  ['RollbackDeadlinePassed', (deps, cause) => expireParts(deps, cause, 'rollback')],
+  ['RollbackDeadlinePassed', endRollbacks],
   ['OutcomesRecorded', assess],
   ['LeasesExpired', assess],
   ['RollbacksRecorded', assess],
@@ -66,6 +66,12 @@ async function startRollbacks(deps: DriverDeps, cause: Cause): Promise<void> {
     const data = { epoch: rollout.epoch };
     await tellPart(deps, cause, name, { type: 'StartRollback', data });
   }
+}
+
+async function endRollbacks(deps: DriverDeps, cause: Cause): Promise<void> {
+  // What has not been planned cannot expire, should the deadline overtake the start.
+  await startRollbacks(deps, cause);
+  await expireParts(deps, cause, 'rollback');
 }
 
 /** Puts fresh counters before the rollout, which decides whether anything follows from them. */

@@ -106,6 +106,15 @@ export function createWorld(o: { plan: Plan; ringsOf: readonly string[]; seed: n
     }
     return open;
   };
+  /** As from a projection that is at times behind. */
+  const partOfAttempt = async (attemptId: string) => {
+    if (random(4) === 0) return null;
+    for (const stream of partStreams()) {
+      const { state } = await direct.readPart(stream);
+      if (state.status !== 'absent' && get(state.attempts, attemptId) !== undefined) return stream;
+    }
+    return null;
+  };
   const patches = () =>
     Promise.resolve([
       { patchId: PATCH.patchId, sourcePackage: 'tzdata', sourceVersion: '2', artifacts: [] },
@@ -118,7 +127,7 @@ export function createWorld(o: { plan: Plan; ringsOf: readonly string[]; seed: n
       alone: (endpointId, work) =>
         locks(endpointId, async () => work({ parts: await openParts(endpointId), patches })),
       openParts,
-      partOfAttempt: () => Promise.resolve(null),
+      partOfAttempt,
     },
     refused: {
       record: (report) => {
@@ -322,7 +331,7 @@ export function createWorld(o: { plan: Plan; ringsOf: readonly string[]; seed: n
   };
 
   return {
-    ...{ actions, agents, audit, authorize, exhaust, together, events, refused, pending },
+    ...{ actions, agents, audit, authorize, exhaust, together, events, refused, pending, timers },
     ...{ direct, rolloutIds, react: reactInOrder },
     operations: { halt: haltRollout, rollback: requestRollback, cancel: cancelRollout },
   };

@@ -76,6 +76,13 @@ describe('a rollback', () => {
   const asked: RolloutEvent = { type: 'RollbackRequested', data: { by: 'pat', reason: 'safe' } };
   const deadline = timer('rollback-deadline:r', IN_1_H, 'rollback-deadline');
 
+  const closed = (outcome: 'rolled-back' | 'rollback-failed', reason: string): RolloutEvent => ({
+    type: 'RolloutClosed',
+    data: {
+      ...{ outcome, by: 'plan', reason },
+      counts: inputs({ planned: 7, failed: 2, cancelled: 5 }),
+    },
+  });
   it('follows a halt by a gate when the plan says so, once nothing is in flight', () => {
     given(...haltedByGate)
       .when(assessHalt(allParts({ failed: 1, inFlight: 1 })))
@@ -106,13 +113,6 @@ describe('a rollback', () => {
     given(...running)
       .when(ask)
       .thenRefused('not-halted');
-  });
-  const closed = (outcome: 'rolled-back' | 'rollback-failed', reason: string): RolloutEvent => ({
-    type: 'RolloutClosed',
-    data: {
-      ...{ outcome, by: 'plan', reason },
-      counts: inputs({ planned: 7, failed: 2, cancelled: 5 }),
-    },
   });
   it('of nothing is done at once', () =>
     given(...haltedByGate)

@@ -33,6 +33,8 @@ export type Attempt = Readonly<{
   lease: Readonly<IssuedLease>;
   confirmed: boolean;
   ended: boolean;
+  /** A report came after its end. */
+  toldLate: boolean;
   /** Digests of the reports recorded, the late one included. */
   reports: readonly string[];
 }>;
@@ -149,7 +151,7 @@ function attemptIn(part: PlannedPart, id: string): Attempt {
 }
 
 function issued(part: PlannedPart, lease: IssuedLease): PlannedPart {
-  const attempt: Attempt = { lease, confirmed: false, ended: false, reports: [] };
+  const attempt: Attempt = { lease, confirmed: false, ended: false, toldLate: false, reports: [] };
   const attempts = put(part.attempts, lease.attemptId, attempt);
   const { attemptId, attempt: number } = lease;
   const change = { progress: 'leased', attempts: number, attemptId } as const;
@@ -168,8 +170,9 @@ function recorded(part: PlannedPart, report: RecordedOutcome): PlannedPart {
   const { attemptId, endpointId, outcome, disposition } = report;
   const attempt = attemptIn(part, attemptId);
   const reports = [...attempt.reports, report.reportDigest];
-  const after = withAttempt(part, attemptId, { ended: true, reports });
-  if (disposition === 'late') return after;
+  const toldLate = disposition === 'late';
+  const after = withAttempt(part, attemptId, { ended: true, toldLate, reports });
+  if (toldLate) return after;
   const changed = attempt.confirmed && (outcome === 'verified' || outcome === 'failed');
   const said = {
     class: report.class,

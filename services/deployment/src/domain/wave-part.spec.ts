@@ -200,6 +200,9 @@ describe('an outcome', () => {
       .when(report(a))
       .then(recorded(late));
     expect(stateOf([...past, recorded(late)], A)).toBe('timed-out');
+    given(...past, recorded(late))
+      .when(report(a, { reportDigest: 'second' }))
+      .thenRefused('already-reported');
   });
   it('that is transient is tried again after the backoff, as often as the plan says', () => {
     const change = { outcome: 'failed', class: 'lock-timeout' } as const;
@@ -376,6 +379,7 @@ describe('a rollback', () => {
     const command = { type: 'ExpirePart', data: { kind: 'rollback' } } as const;
     const events = wavePart.decide(command, fold(wavePart, past));
     expect(stateOf([...past, ...events], A)).toBe('rollback-failed');
+    expect(countersOf(fold(wavePart, [...past, ...events]))).toMatchObject({ rollbackFailed: 1 });
     expect(stateOf([...past, ...events], B)).toBe('cancelled');
   });
 });

@@ -131,8 +131,6 @@ const REPORTABLE: Readonly<Record<Kind, readonly string[]>> = {
 };
 /** What nobody can truthfully say without having started. */
 const NEEDS_START: readonly string[] = ['verified', 'rolled-back'];
-/** The report itself and one late correction; more is noise that a stream must not keep. */
-const REPORTS_MAX = 2;
 
 function record(data: Data<'RecordOutcome'>, part: PlannedPart): readonly WavePartEvent[] {
   const { epoch, at, reportDigest, outcome, versions, deviceTime, detail } = data;
@@ -151,7 +149,8 @@ function record(data: Data<'RecordOutcome'>, part: PlannedPart): readonly WavePa
     throw new DomainError('outcome-not-of-kind', `outcome: ${report.outcome} of ${lease.kind}`);
   }
   if (attempt.ended) {
-    if (reports.length >= REPORTS_MAX) throw new DomainError('already-reported');
+    // One late truth is worth keeping; more is noise that a stream must not keep.
+    if (attempt.toldLate) throw new DomainError('already-reported');
     return [outcomeEvent(lease, { ...report, disposition: 'late' })];
   }
   if (!attempt.confirmed && NEEDS_START.includes(report.outcome)) {

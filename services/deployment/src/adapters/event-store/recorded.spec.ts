@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import type { CloudEvent } from '@patchtrail/contracts';
+import {
+  createMemoryEventStore,
+  type Json,
+  type NewEvent,
+  type Position,
+  type StoredEvent,
+  UndecodableEvent,
+} from '@patchtrail/event-store';
+import type { Sql } from '@patchtrail/postgres';
+import { Type } from '@sinclair/typebox';
+import { createAudit } from '../../application/audit.suite.js';
+import { parsePartStream } from '../../application/names.js';
+import { createStreams } from '../../application/streams.js';
+import { viewRollout } from '../../application/view-rollout.js';
+import type { RolloutEvent } from '../../domain/rollout-messages.js';
+import type { WavePartEvent } from '../../domain/wave-part-messages.js';
+import { decoder } from './decoder.js';
+import { publishTo } from './publish.js';
+import { rolloutCodec } from './rollout-codec.js';
+import { wavePartCodec } from './wave-part-codec.js';
+
+const FILES = ['completed', 'rolled-back', 'rollback-failed'] as const;
+type File = (typeof FILES)[number];
+
+const Text = Type.String();
+const decodeRecorded = decoder(
+  Type.Array(
+    Type.Object({
+      id: Text,
+      type: Text,
+      stream: Text,
+      revision: Type.Integer(),
+      position: Type.Unsafe<Position>(Text),
+      recordedAt: Text,
+      data: Type.Unsafe<Json>(Type.Any()),
+      metadata: Type.Object({
+        ...{ schemaVersion: Type.Integer(), commandId: Text, actor: Text, occurredAt: Text },
+        ...{ $correlationId: Text, $causationId: Text, traceparent: Text },
+      }),
+    }),
+  ),
+);
+
+function recorded(file: File): readonly StoredEvent[] {
+  const text = readFileSync(new URL(`recorded/${file}.json`, import.meta.url), 'utf8');
+  return decodeRecorded(JSON.parse(text));
+}
+
+/** The recorded events in a store, as the service reads them. */
+async function restored(file: File) {
+  const store = createMemoryEventStore();
+  const events = recorded(file);
+  for (const { stream, revision, id, type, data, metadata } of events) {
+    const event: NewEvent = { id, type, data, metadata };
+    await store.append(stream, revision === 0 ? 'no-stream' : revision - 1, [event]);
+  }
+  return {
+    events,
+    streams: createStreams(store, { rollout: rolloutCodec, wavePart: wavePartCodec }),
+  };
+}
+
+const rolloutIdIn = ([first]: readonly StoredEvent[]) => {
+  assert.ok(first);
+  return first.stream.slice('rollout-'.length);
+};
+
+describe('what was recorded once is read for ever', () => {
+  it.each([
+    ['completed', { planned: 1, alreadyCompliant: 1 }, { 'already-compliant': 1 }],
+    ['rolled-back', { planned: 2, verified: 1, timedOut: 1, rolledBack: 1 }, { 'rolled-back': 1 }],
+    [
+      'rollback-failed',
+      { planned: 3, verified: 1, cancelled: 2 },
+      { 'rollback-failed': 1, cancelled: 1 },
+    ],
+  ] as const)('%s', async (file, totals, states) => {
+    const { events, streams } = await restored(file);
+    const viewed = await viewRollout(streams, rolloutIdIn(events), undefined);
+    expect(viewed?.view).toMatchObject({ status: file, totals, rings: [{ states }, {}] });
+    const audit = createAudit();
+    for (const event of events) audit.see(event);
+    audit.settle();
+  });
+
+  it('holds every type of event there is', () => {
+    // A type that is added has to be named here, and then recorded.
+    const types: Record<(RolloutEvent | WavePartEvent)['type'], true> = {
+      ...{ RolloutCreated: true, AuthorizationWidened: true, CohortFrozen: true, WaveOpened: true },
+      ...{ WaveDeadlinePassed: true, BakeStarted: true, BakeElapsed: true, GateEvaluated: true },
+      ...{ HaltRequested: true, HaltAcknowledged: true, RollbackRequested: true },
+      ...{ RollbackStarted: true, RollbackDeadlinePassed: true, FailureTicketRaised: true },
+      ...{ RolloutClosed: true, TimerScheduled: true, PartPlanned: true, PartOpened: true },
+      ...{ LeasesIssued: true, LeasesConfirmed: true, OutcomesRecorded: true, PartHalted: true },
+      ...{ RollbacksRecorded: true, LeasesExpired: true, RetryScheduled: true, RetryDue: true },
+      ...{ RollbackPlanned: true },
+    };
+    const found = FILES.flatMap((file) => recorded(file).map(({ type }) => type));
+    expect([...new Set(found)].sort()).toEqual(Object.keys(types).sort());
+  });
+});
+
+describe('a stored event that does not fit is never passed over', () => {
+  const [created, planned] = recorded('completed');
+  assert.ok(created && planned);
+  it.each([
+    ['of an unknown type', rolloutCodec, { ...created, type: 'RolloutForgotten' }],
+    ['without a field', rolloutCodec, { ...created, data: {} }],
+    ['of a part without a field', wavePartCodec, { ...planned, data: {} }],
+    ['of the other kind of stream', wavePartCodec, created],
+  ])('%s', (_, codec, event) => {
+    expect(() => codec.decode(event)).toThrow(UndecodableEvent);
+  });
+});
+
+describe('publishing', () => {
+  /** Numbers messages as the table does. */
+  function numbering(): Sql {
+    const numbers = new Map<unknown, number>();
+    return {
+      run: () => Promise.resolve(0),
+      rows: <T>(_: string, [id]: readonly unknown[] = []) => {
+        const number = numbers.get(id) ?? numbers.size + 1;
+        numbers.set(id, number);
+        const rows: readonly unknown[] = [{ number: String(number) }];
+        return Promise.resolve(rows as T[]);
+      },
+    };
+  }
+  async function published(file: File) {
+    const { events, streams } = await restored(file);
+    const messages: CloudEvent[] = [];
+    const bus = {
+      publish: (_: string, some: readonly CloudEvent[]) => {
+        messages.push(...some);
+        return Promise.resolve();
+      },
+    };
+    const publish = publishTo(bus, numbering(), streams);
+    for (const event of events) await publish(event);
+    return { events, messages, publish };
+  }
+
+  it.each(FILES)('of %s fits its contracts, keyed by the rollout', async (file) => {
+    const { events, messages } = await published(file);
+    expect(new Set(messages.map(({ partitionkey }) => partitionkey))).toEqual(
+      new Set([rolloutIdIn(events)]),
+    );
+    const ids = messages.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const kind of [/OutcomesRecorded/, /(?<!OutcomesRecorded)\.v1$/]) {
+      const sequences = messages.filter(({ type }) => kind.test(type)).map((one) => one.sequence);
+      expect(sequences).toEqual([...sequences].sort());
+    }
+  });
+
+  it('says every end state once, late reports as late, and no retry', async () => {
+    const outcomes = async (file: File) =>
+      (await published(file)).messages
+        .filter(({ type }) => type.includes('OutcomesRecorded'))
+        .flatMap(({ data }) => decodeOutcomes(data).outcomes)
+        .map(({ outcome, late }) => `${outcome}${late ? ' late' : ''}`);
+    expect(await outcomes('completed')).toEqual(['already-compliant', 'failed late']);
+    expect(await outcomes('rolled-back')).toEqual(['verified', 'timed-out', 'rolled-back']);
+    expect(await outcomes('rollback-failed')).toEqual([
+      ...['cancelled', 'cancelled', 'verified', 'rollback-failed'],
+    ]);
+  });
+
+  it('again gives the same message', async () => {
+    const { events, messages, publish } = await published('completed');
+    const before = messages.length;
+    const outcome = events.find(({ stream, type }) => {
+      return parsePartStream(stream) !== null && type === 'OutcomesRecorded';
+    });
+    assert.ok(outcome);
+    await publish(outcome);
+    expect(messages[before]).toEqual(messages.find(({ id }) => id === outcome.id));
+  });
+});
+
+const decodeOutcomes = decoder(
+  Type.Object({ outcomes: Type.Array(Type.Object({ outcome: Text, late: Type.Boolean() })) }),
+);
