@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { removePostgres } from '@patchtrail/postgres';
 import { type Client, clientFor } from './client.js';
 import { childEnvironment } from './config.js';
 
@@ -35,6 +36,8 @@ export async function startProduct(workDir: string): Promise<Product> {
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
     await ended;
     clearTimeout(late);
+    // As root the server keeps its files outside of the data folder.
+    await removePostgres(join(dataDir, 'postgres'));
   };
   const url = await Promise.race([
     announcedUrl(child.stdout),

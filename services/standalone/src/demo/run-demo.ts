@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { untilSignal } from '@patchtrail/platform';
 import { judge } from './checks.js';
 import { chrootFleet } from './chroot-fleet.js';
 import { findDebianHost, type Hindrance } from './debian-host.js';
@@ -57,7 +58,9 @@ async function againWithPrivateMounts(args: readonly string[]): Promise<number> 
     ['--mount', '--propagation', 'private', process.execPath, self, ...args],
     { stdio: 'inherit', env: childEnvironment({ PATCHTRAIL_DEMO_MOUNTS: 'private' }) },
   );
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  // A terminal sends SIGINT to both; sent again it would cut the child's cleaning up short.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
   const [code] = (await once(child, 'exit')) as [number | null];
   return code ?? 1;
 }
@@ -72,23 +75,32 @@ async function perform(
     process.stderr.write(`${seconds.padStart(8)} s  ${line}\n`);
   };
   const workDir = await mkdtemp(join(tmpdir(), 'patchtrail-demo-'));
+  const interrupted = untilSignal().then((signal) =>
+    Promise.reject(new Error(`ended by ${signal}`)),
+  );
+  // Whoever waits next sees the interruption; until then it is not an unhandled rejection.
+  interrupted.catch(() => undefined);
   let fleet: Fleet | null = null;
   let product: Product | null = null;
+  let held = false;
   try {
     fleet = await createFleet(workDir, progress);
     if (fleet.upgrades.length < 3) {
       progress(`only ${String(fleet.upgrades.length)} security upgrades are on offer today`);
     }
     stopwatch.lap('fleet');
-    product = await startProduct(workDir);
+    product = await Promise.race([startProduct(workDir), interrupted]);
     progress(`Patchtrail is ready at ${product.url}`);
     stopwatch.lap('start');
-    return await observeFlow(fleet, product, progress, stopwatch);
+    const flow = observeFlow(fleet, product, progress, stopwatch);
+    const result = await Promise.race([flow, interrupted]);
+    held = result.checks.every(({ ok }) => ok);
+    return result;
   } finally {
     await fleet?.close();
     await product?.stop();
-    if (options.keep) progress(`kept: ${workDir}`);
-    else await rm(workDir, { recursive: true, force: true });
+    if (held && !options.keep) await rm(workDir, { recursive: true, force: true });
+    else progress(`kept, with the logs: ${workDir}`);
   }
 }
 
