@@ -10,6 +10,7 @@ export {
   personOf,
   VERIFY_TOKEN,
 } from './http/access-guard.js';
+export { Answers, named, Shows, ShowsList } from './http/answers.js';
 export {
   type DtoClass,
   Flag,
@@ -31,6 +32,7 @@ export {
 export { createHttpApp, type HttpApp, type HttpAppOptions } from './http/http-app.js';
 export type { Readiness } from './http/health.js';
 export { claim, idempotencyMigration, once, purgeIdempotencyKeys } from './http/idempotency.js';
+export { type KeyPurge, runKeyPurge } from './http/key-purge.js';
 export {
   type ApiDoc,
   type ApiDocument,
@@ -91,6 +93,7 @@ export {
   type Service,
 } from './service.js';
 export { untilSignal } from './signals.js';
+export { ensureTopics } from './topics.js';
 export {
   childTraceparent,
   newTraceparent,

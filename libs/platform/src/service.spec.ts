@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { background, lagClock, readyReport } from './index.js';
+import { TOPICS } from '@patchtrail/contracts';
+import { background, ensureTopics, lagClock, readyReport } from './index.js';
 
 describe('a ready report', () => {
   it('is good when every check is', () => {
@@ -23,11 +24,39 @@ describe('background work', () => {
         });
       }),
     });
-    work.run(task('a'), task('b'));
-    work.run(task('c'));
+    work.run({ one: task('a'), two: task('b') });
+    work.run({ one: task('c') });
     expect(work.signal.aborted).toBe(false);
     await work.stop();
     expect(ended).toEqual(['a', 'b', 'c']);
+  });
+
+  it('is waited for until a deadline, and named when it goes on', async () => {
+    const work = background(10);
+    const endless = { done: new Promise<void>(() => undefined) };
+    work.run({ relay: endless, timers: { done: Promise.resolve() }, driver: endless });
+    await expect(work.stop()).rejects.toThrow('Still running 10 ms after the stop: relay, driver.');
+  });
+
+  it('passes on what a task failed with', async () => {
+    const work = background();
+    const done = Promise.reject(new Error('lost'));
+    work.run({ relay: { done } });
+    await expect(work.stop()).rejects.toThrow('lost');
+  });
+});
+
+describe('the topics of all integration events', () => {
+  it('are created with the same number of partitions', async () => {
+    const created = new Map<string, number>();
+    await ensureTopics({
+      ensureTopic: (topic, partitions) => {
+        created.set(topic, partitions);
+        return Promise.resolve();
+      },
+    });
+    expect([...created.keys()]).toEqual(TOPICS);
+    expect(new Set(created.values())).toEqual(new Set([12]));
   });
 });
 

@@ -38,22 +38,51 @@ export function readyReport(service: string, checks: readonly ReadyCheck[]): Rea
 /** Work of a service that goes on beside its requests, and ends together. */
 export type Background = Readonly<{
   signal: AbortSignal;
-  run: (...tasks: readonly Readonly<{ done: Promise<void> }>[]) => void;
-  /** Aborts the signal and waits until every task has ended. */
+  /** Each under the name by which `stop` would complain of it. */
+  run: (tasks: Readonly<Record<string, Readonly<{ done: Promise<void> }>>>) => void;
+  /**
+   * Aborts the signal and waits until every task has ended.
+   * @throws Error naming the tasks that have not ended after 30 s
+   */
   stop: () => Promise<void>;
 }>;
 
-export function background(): Background {
+const STOP_DEADLINE_MS = 30_000;
+
+export function background(stopDeadlineMs = STOP_DEADLINE_MS): Background {
   const controller = new AbortController();
-  const running: Promise<void>[] = [];
+  const running: { name: string; ended: Promise<void> }[] = [];
+  const unfinished = new Set<{ name: string }>();
   return {
     signal: controller.signal,
-    run: (...tasks) => {
-      running.push(...tasks.map(({ done }) => done));
+    run: (tasks) => {
+      for (const [name, { done }] of Object.entries(tasks)) {
+        const task = { name, ended: done.finally(() => unfinished.delete(task)) };
+        unfinished.add(task);
+        running.push(task);
+      }
     },
     stop: async () => {
       controller.abort();
-      await Promise.all(running);
+      const all = Promise.all(running.map(({ ended }) => ended));
+      await within(stopDeadlineMs, all, () => {
+        const names = [...unfinished].map(({ name }) => name).join(', ');
+        return `Still running ${String(stopDeadlineMs)} ms after the stop: ${names}.`;
+      });
     },
   };
+}
+
+async function within(ms: number, work: Promise<unknown>, complaint: () => string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(complaint()));
+    }, ms);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,5 +1,4 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { REQUESTS_TOPIC } from '@patchtrail/contracts';
 import {
   type EventStore,
   parkedEvents,
@@ -12,8 +11,10 @@ import { consume, parkedCount } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  ensureTopics,
   type Infra,
   readyReport,
+  runKeyPurge,
   type Service,
 } from '@patchtrail/platform';
 import { expireWith } from './adapters/event-store/expire.js';
@@ -29,8 +30,6 @@ import { followed } from './adapters/postgres/followed.js';
 import { listsIn } from './adapters/postgres/lists.js';
 import { project, READ_MODEL_PREFIXES } from './adapters/postgres/read-models.js';
 
-const PARTITIONS = 12;
-
 @Module({})
 export class ApprovalModule {}
 
@@ -39,7 +38,7 @@ export async function createApproval(
   infra: Infra & Readonly<{ eventStore: EventStore }>,
 ): Promise<Service> {
   const { db, bus, eventStore: store, log, now } = infra;
-  for (const topic of [...FLEET_TOPICS, REQUESTS_TOPIC]) await bus.ensureTopic(topic, PARTITIONS);
+  await ensureTopics(bus);
   const streams = streamsOf(store);
   const lists = listsIn(db);
   const work = background();
@@ -59,15 +58,23 @@ export async function createApproval(
       react: publishTo(bus),
     });
     publishing = reaction;
-    work.run(
+    work.run({
       projection,
       reaction,
-      runTimers({ db, projection, signal, log, now, elapse: expireWith(streams.requests, now) }),
-      consume({
+      timers: runTimers({
+        db,
+        projection,
+        signal,
+        log,
+        now,
+        elapse: expireWith(streams.requests, now),
+      }),
+      consumer: consume({
         ...{ bus, db, signal, log, group: FLEET_GROUP, topics: FLEET_TOPICS },
         apply: onFleet,
       }),
-    );
+      keyPurge: runKeyPurge({ db, now, signal, log }),
+    });
     return Promise.resolve();
   };
 

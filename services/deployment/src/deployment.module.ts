@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { OUTCOMES_TOPIC, ROLLOUTS_TOPIC } from '@patchtrail/contracts';
 import {
   type EventStore,
+  parkedEvents,
   type Projection,
   runProjection,
   runReaction,
@@ -11,8 +11,10 @@ import { consume, parkedCount } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  ensureTopics,
   type Infra,
   readyReport,
+  runKeyPurge,
   type Service,
 } from '@patchtrail/platform';
 import { elapseWith } from './adapters/event-store/elapse.js';
@@ -41,8 +43,6 @@ import { createKeyedQueue } from './application/keyed-queue.js';
 import { PART_PREFIX, ROLLOUT_PREFIX } from './application/names.js';
 import { createStreams } from './application/streams.js';
 
-const PARTITIONS = 12;
-
 @Module({})
 export class DeploymentModule {}
 
@@ -51,12 +51,12 @@ export async function createDeployment(
   infra: Infra & Readonly<{ eventStore: EventStore }>,
 ): Promise<Service> {
   const { db, bus, eventStore: store, verifyToken, log, now } = infra;
-  const topics = [...FLEET_TOPICS, ...APPROVAL_TOPICS, ROLLOUTS_TOPIC, OUTCOMES_TOPIC];
-  for (const topic of topics) await bus.ensureTopic(topic, PARTITIONS);
+  await ensureTopics(bus);
   const streams = createStreams(store, { rollout: rolloutCodec, wavePart: wavePartCodec });
   const work = background();
   const { signal } = work;
   let readModels: Projection | null = null;
+  let followers: Readonly<Record<string, Projection>> = {};
 
   const start = () => {
     const follow = { store, db, signal, log, prefixes: [ROLLOUT_PREFIX, PART_PREFIX] };
@@ -64,34 +64,41 @@ export async function createDeployment(
     const fleetSettled = fleetSettledOn(bus, signal);
     const driver = { streams, fleet: fleetIn(db), drafts: cohortDraftsIn(db), fleetSettled, now };
     const projection = runProjection({ ...follow, name: 'deployment.read-models', apply: project });
+    const driving = runReaction({
+      ...{ ...follow, name: 'deployment.driver' },
+      react: (event) => drive(driver, event),
+    });
+    const publishing = runReaction({
+      ...{ ...follow, name: 'deployment.publish' },
+      react: publishTo(bus, db, streams),
+    });
     readModels = projection;
-    work.run(
-      projection,
-      runReaction({
-        ...{ ...follow, name: 'deployment.driver' },
-        react: (event) => drive(driver, event),
+    followers = { 'read-models': projection, driving, publishing };
+    work.run({
+      ...followers,
+      keyPurge: runKeyPurge({ db, now, signal, log }),
+      timers: runTimers({ db, projection, signal, log, now, elapse: elapseWith(streams, now) }),
+      fleet: consume({
+        ...consuming,
+        group: FLEET_GROUP,
+        topics: FLEET_TOPICS,
+        apply: onDiscovery,
       }),
-      runReaction({
-        ...{ ...follow, name: 'deployment.publish' },
-        react: publishTo(bus, db, streams),
-      }),
-      runTimers({ db, projection, signal, log, now, elapse: elapseWith(streams, now) }),
-      consume({ ...consuming, group: FLEET_GROUP, topics: FLEET_TOPICS, apply: onDiscovery }),
-      consume({
+      authorizations: consume({
         ...{ ...consuming, group: APPROVAL_GROUP, topics: APPROVAL_TOPICS },
         apply: onApproval(streams, now),
       }),
-    );
+    });
     return Promise.resolve();
   };
 
-  const ready = async () => {
-    const parked = await parkedCount(db);
-    return readyReport('deployment', [
-      { name: 'read-models', ok: readModels !== null && readModels.lastError() === null },
-      { name: 'parked-messages', ok: true, detail: String(parked) },
+  const ready = async () =>
+    readyReport('deployment', [
+      { name: 'started', ok: readModels !== null },
+      ...Object.entries(followers).map(([name, one]) => ({ name, ok: one.lastError() === null })),
+      { name: 'parked-messages', ok: true, detail: String(await parkedCount(db)) },
+      { name: 'parked-events', ok: true, detail: String((await parkedEvents(db)).length) },
     ]);
-  };
 
   const context: DeploymentContext = {
     ...{ db, streams, lists: listsIn(db), membership: membershipIn(db), queue: createKeyedQueue() },

@@ -1,13 +1,14 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { ENDPOINTS_TOPIC, PATCHES_TOPIC } from '@patchtrail/contracts';
 import { messagingMigrations, runOutboxRelay } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  ensureTopics,
   idempotencyMigration,
   type Infra,
   newTraceparent,
   readyReport,
+  runKeyPurge,
   type Service,
 } from '@patchtrail/platform';
 import type { Migration } from '@patchtrail/postgres';
@@ -35,8 +36,6 @@ import { syncDueSources } from './application/fetch-source.js';
 import { workRound } from './application/work-round.js';
 import { type DiscoveryConfig, readDiscoveryConfig } from './config.js';
 
-const PARTITIONS = 12;
-
 export const discoveryMigrations: readonly Migration[] = [
   ...messagingMigrations,
   idempotencyMigration,
@@ -52,7 +51,7 @@ export async function createDiscovery(
   config: DiscoveryConfig = readDiscoveryConfig(),
 ): Promise<Service> {
   const { db, bus, log, now } = infra;
-  for (const topic of [ENDPOINTS_TOPIC, PATCHES_TOPIC]) await bus.ensureTopic(topic, PARTITIONS);
+  await ensureTopics(bus);
   const archive = createAptArchive();
   const work = background();
   const transact = transactOn(db);
@@ -64,8 +63,8 @@ export async function createDiscovery(
 
   const start = () => {
     const loop = { databaseUrl: db.url, signal: work.signal, log };
-    work.run(
-      runLeasedLoop({
+    work.run({
+      patches: runLeasedLoop({
         ...loop,
         name: 'discovery.patches',
         pollMs: config.pollMs,
@@ -75,7 +74,7 @@ export async function createDiscovery(
           return done > 0;
         },
       }),
-      runLeasedLoop({
+      feeds: runLeasedLoop({
         ...loop,
         name: 'discovery.feeds',
         pollMs: Math.min(config.syncIntervalMs, 5_000),
@@ -84,8 +83,9 @@ export async function createDiscovery(
           return false;
         },
       }),
-      runOutboxRelay({ db, bus, signal: work.signal, log, name: 'discovery' }),
-    );
+      relay: runOutboxRelay({ db, bus, signal: work.signal, log, name: 'discovery' }),
+      keyPurge: runKeyPurge({ db, now, signal: work.signal, log }),
+    });
     return Promise.resolve();
   };
 

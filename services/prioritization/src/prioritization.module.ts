@@ -1,9 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { DECISIONS_TOPIC, ENDPOINTS_TOPIC, PATCHES_TOPIC } from '@patchtrail/contracts';
+import { ENDPOINTS_TOPIC, PATCHES_TOPIC } from '@patchtrail/contracts';
 import { consume, parkedCount, runOutboxRelay } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  ensureTopics,
   type Infra,
   lagClock,
   readyReport,
@@ -17,7 +18,6 @@ import {
 import { onEndpointEvent, onPatchEvent } from './adapters/messaging/on-discovery.js';
 
 const GROUP = 'prioritization.on-discovery';
-const PARTITIONS = 12;
 
 @Module({})
 export class PrioritizationModule {}
@@ -26,21 +26,21 @@ export class PrioritizationModule {}
 export async function createPrioritization(infra: Infra): Promise<Service> {
   const { db, bus, log, now } = infra;
   const topics = [ENDPOINTS_TOPIC, PATCHES_TOPIC];
-  for (const topic of [...topics, DECISIONS_TOPIC]) await bus.ensureTopic(topic, PARTITIONS);
+  await ensureTopics(bus);
   const work = background();
   const { signal } = work;
 
   const start = () => {
-    work.run(
-      consume({
+    work.run({
+      consumer: consume({
         ...{ bus, db, group: GROUP, topics, signal, log },
         apply: async (tx, message) => {
           await onEndpointEvent(tx, message, now().toISOString());
           await onPatchEvent(tx, message, now().toISOString());
         },
       }),
-      runOutboxRelay({ db, bus, signal, log, name: 'prioritization' }),
-    );
+      relay: runOutboxRelay({ db, bus, signal, log, name: 'prioritization' }),
+    });
     return Promise.resolve();
   };
 

@@ -1,16 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import {
-  DECISIONS_TOPIC,
-  ENDPOINTS_TOPIC,
-  OUTCOMES_TOPIC,
-  PATCHES_TOPIC,
-  REQUESTS_TOPIC,
-  ROLLOUTS_TOPIC,
-} from '@patchtrail/contracts';
+import { TOPICS } from '@patchtrail/contracts';
 import { consume, parkedCount } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  ensureTopics,
   type Infra,
   lagClock,
   readyReport,
@@ -21,15 +15,6 @@ import { projectCompliance } from './adapters/messaging/project-compliance.js';
 import { recordEvent } from './adapters/messaging/record-event.js';
 
 const GROUP = 'reporting.trail';
-const PARTITIONS = 12;
-const TOPICS = [
-  ENDPOINTS_TOPIC,
-  PATCHES_TOPIC,
-  DECISIONS_TOPIC,
-  REQUESTS_TOPIC,
-  ROLLOUTS_TOPIC,
-  OUTCOMES_TOPIC,
-];
 
 @Module({})
 export class ReportingModule {}
@@ -37,19 +22,19 @@ export class ReportingModule {}
 /** Composition root: every topic is read, nothing is published. */
 export async function createReporting(infra: Infra): Promise<Service> {
   const { db, bus, log } = infra;
-  for (const topic of TOPICS) await bus.ensureTopic(topic, PARTITIONS);
+  await ensureTopics(bus);
   const work = background();
 
   const start = () => {
-    work.run(
-      consume({
+    work.run({
+      consumer: consume({
         ...{ bus, db, group: GROUP, topics: TOPICS, signal: work.signal, log },
         apply: async (tx, message) => {
           await recordEvent(tx, message);
           await projectCompliance(tx, message);
         },
       }),
-    );
+    });
     return Promise.resolve();
   };
 

@@ -6,6 +6,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { now as systemClock } from '../instant.js';
 import type { Logger } from '../logger.js';
 import { traceIdOf } from '../trace.js';
+import { AnswerCheck } from './answer-check.js';
 import { type Readiness, serveHealth } from './health.js';
 import { type ApiDoc, type ApiDocument, documentOf } from './openapi.js';
 import { problem } from './problem.js';
@@ -23,6 +24,8 @@ export type HttpAppOptions = Readonly<{
   now?: () => Date;
   /** 1 MiB unless told; `@BodyLimit` sets another for a route. */
   bodyLimitBytes?: number;
+  /** For specs: refuses to send what the route's document does not describe. */
+  checkAnswers?: boolean;
 }>;
 
 export type HttpApp = Readonly<{
@@ -60,6 +63,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   checkRoutes(app.get(ModulesContainer));
   app.useGlobalPipes(new RequestPipe());
   app.useGlobalFilters(new ProblemFilter(log));
+  if (options.checkAnswers === true) app.useGlobalInterceptors(new AnswerCheck());
   prepare(server, options);
   serveHealth(server, options.ready ?? []);
   const documents = new Map<string, ApiDocument>();

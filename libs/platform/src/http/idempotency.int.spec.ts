@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@patchtrail/event-sourcing';
 import { type Database, openDatabase, type Sql } from '@patchtrail/postgres';
-import { freshDatabase, type FreshDatabase } from '@patchtrail/testing';
+import { eventually, freshDatabase, type FreshDatabase } from '@patchtrail/testing';
 import {
   claim,
+  createLogger,
   type Idempotency,
   idempotencyMigration,
+  type KeyPurge,
   once,
   purgeIdempotencyKeys,
+  runKeyPurge,
 } from '../index.js';
 
 const effects = {
@@ -150,5 +153,51 @@ describe('old keys', () => {
     expect(await purgeIdempotencyKeys(db, now)).toBe(200);
     expect(await purgeIdempotencyKeys(db, now)).toBe(0);
     expect(await count('idempotency_keys')).toBe(1);
+  });
+});
+
+describe('the purge of old keys', () => {
+  const old = (keys: number) =>
+    db.run(
+      `INSERT INTO idempotency_keys (scope, key, payload_digest, created_at)
+       SELECT 's', n::text, 'd', now() - interval '25 hours' FROM generate_series(1, $1) n`,
+      [keys],
+    );
+  const running = (changes: Partial<KeyPurge>) => {
+    const stop = new AbortController();
+    const common = { db, now: () => new Date(), log: createLogger('spec', 'silent') };
+    const purge = runKeyPurge({ ...common, ...changes, signal: stop.signal });
+    return async () => {
+      stop.abort();
+      await purge.done;
+    };
+  };
+
+  it('forgets all of them at once, and ends when it is told to', async () => {
+    await claim(db, request);
+    await old(2_500);
+    const stop = running({});
+    await eventually(async () => {
+      expect(await count('idempotency_keys')).toBe(1);
+    });
+    await stop();
+  });
+
+  it('goes on, also after a failure', async () => {
+    let failures = 0;
+    const failing: Sql = {
+      ...db,
+      run: (sql, values) => {
+        failures += 1;
+        return failures < 3 ? Promise.reject(new Error('gone')) : db.run(sql, values);
+      },
+    };
+    await old(1);
+    const stop = running({ db: failing, everyMs: 5 });
+    await eventually(async () => {
+      expect(await count('idempotency_keys')).toBe(0);
+    });
+    await stop();
+    expect(failures).toBeGreaterThan(2);
   });
 });

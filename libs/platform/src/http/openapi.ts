@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { DynamicModule, INestApplication, Type } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { firstDifference } from './json-difference.js';
+import { hoistNamed } from './named-schemas.js';
 import { ENDPOINT_SECURITY, PERSON_SECURITY } from './route-documents.js';
 
 /** The document of one service: served at `/openapi/<name>.json`. */
@@ -57,8 +59,13 @@ export function documentOf(app: INestApplication, { title, module }: ApiDoc): Ap
     operationIdFactory: (controller, method) =>
       `${controller.replace(/Controller$/, '')}_${method}`,
   });
+  const { value: paths, schemas: answers } = hoistNamed(document.paths);
   const schemas = { ...closedBodies(document), Problem: PROBLEM };
-  const whole = { ...document, components: { ...document.components, schemas } };
+  for (const [name, schema] of answers) {
+    if (name in schemas) throw new Error(`Two schemas of ${title} are named ${name}.`);
+    Object.assign(schemas, { [name]: schema });
+  }
+  const whole = { ...document, paths, components: { ...document.components, schemas } };
   const printed: unknown = JSON.parse(JSON.stringify(whole, unwrapped));
   if (!isDocument(printed)) throw new Error(`The OpenAPI document of ${title} has no paths.`);
   return printed;
@@ -124,19 +131,5 @@ export async function openApiDifference(
   const text = await readFile(file, 'utf8').catch(() => null);
   if (text === null) return 'the file does not exist';
   const known: unknown = JSON.parse(text);
-  return difference(known, JSON.parse(JSON.stringify(document)), '');
-}
-
-function difference(a: unknown, b: unknown, path: string): string | null {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
-    return a === b ? null : path;
-  }
-  const [left, right] = [new Map(Object.entries(a)), new Map(Object.entries(b))];
-  for (const key of new Set([...left.keys(), ...right.keys()])) {
-    const place = `${path}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-    if (!left.has(key) || !right.has(key)) return place;
-    const found: string | null = difference(left.get(key), right.get(key), place);
-    if (found !== null) return found;
-  }
-  return null;
+  return firstDifference(known, JSON.parse(JSON.stringify(document)));
 }

@@ -1,6 +1,6 @@
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { ApiExtension, ApiHeader, ApiQuery, ApiResponse, ApiSecurity } from '@nestjs/swagger';
-import { accessesOf, partsOf, type RoutePart } from './route-facts.js';
+import { accessesOf, answerOf, partsOf, type RoutePart } from './route-facts.js';
 import type { RouteHandler } from './routes.js';
 
 export const PERSON_SECURITY = 'person';
@@ -84,10 +84,13 @@ function refusal(status: number, description: string): MethodDecorator {
 }
 
 function successOf({ handler, method }: RouteHandler): MethodDecorator[] {
-  const declared: unknown = Reflect.getMetadata('swagger/apiResponse', handler);
-  const statuses = typeof declared === 'object' && declared !== null ? Object.keys(declared) : [];
-  if (statuses.some((status) => status.startsWith('2'))) return [];
   const code: unknown = Reflect.getMetadata(HTTP_CODE_METADATA, handler);
   const status = typeof code === 'number' ? code : method === 'POST' ? 201 : 200;
-  return [ApiResponse({ status, description: 'Done.' })];
+  const answer = answerOf(handler);
+  if (answer === undefined) return [ApiResponse({ status, description: 'Done.' })];
+  const content = { 'application/json': { schema: { ...answer.schema } } };
+  return [
+    ApiResponse({ status, description: 'Done.', content }),
+    ...(answer.orNothing ? [ApiResponse({ status: 204, description: 'Nothing to say.' })] : []),
+  ];
 }

@@ -1,4 +1,5 @@
 import type { Role } from '@patchtrail/auth';
+import type { TSchema } from '@sinclair/typebox';
 
 /** Who may call a route. */
 export type Access =
@@ -6,11 +7,15 @@ export type Access =
   | Readonly<{ for: 'endpoints' }>
   | Readonly<{ for: 'anyone' }>;
 
+/** What a route says when it succeeds; `orNothing`: or 204. */
+export type Answer = Readonly<{ schema: TSchema; orNothing: boolean }>;
+
 /** What a route takes besides path, query and body. */
 export type RoutePart = 'command' | 'if-match' | 'as-of';
 
 const guarded = new WeakSet<object>();
 const accesses = new WeakMap<object, readonly Access[]>();
+const answers = new WeakMap<object, Answer>();
 const parts = new WeakMap<object, Map<string | symbol, ReadonlySet<RoutePart>>>();
 
 /** A controller whose routes run through the access check. */
@@ -29,6 +34,14 @@ export function noteAccess(handler: object, access: Access): void {
 
 export function accessesOf(handler: object): readonly Access[] {
   return accesses.get(handler) ?? [];
+}
+
+export function noteAnswer(handler: object, answer: Answer): void {
+  answers.set(handler, answer);
+}
+
+export function answerOf(handler: object): Answer | undefined {
+  return answers.get(handler);
 }
 
 export function notePart(prototype: object, method: string | symbol, part: RoutePart): void {
