@@ -106,18 +106,26 @@ async function aptOf({ attemptId }: Lease): Promise<number | undefined> {
     await settled('orphan', lease);
   }, 120_000);
 
-  it('completes the run that was killed with it, without a second one', async () => {
-    const { lease, agent } = await upgrading('widow');
-    await agent.kill('SIGKILL');
-    process.kill(-((await aptOf(lease)) ?? Number.NaN), 'SIGKILL');
-    await letGo('widow');
-    await eventually(async () => {
-      assert.equal(await aptOf(lease), undefined);
-    }, DEADLINE);
-    assert.notEqual(await chroot.inside('dpkg', '--audit'), '');
-    startAgent();
-    await settled('widow', lease);
-  }, 120_000);
+  it.each([
+    ['while dpkg still has notes of it', 'widow', ''],
+    ['when dpkg only knows what is half done', 'heir', 'dpkg --set-selections </dev/null'],
+  ])(
+    'completes, without a second one, the run that was killed with it, %s',
+    async (_, name, takeUp) => {
+      const { lease, agent } = await upgrading(name);
+      await agent.kill('SIGKILL');
+      process.kill(-((await aptOf(lease)) ?? Number.NaN), 'SIGKILL');
+      await letGo(name);
+      await eventually(async () => {
+        assert.equal(await aptOf(lease), undefined);
+      }, DEADLINE);
+      await chroot.inside('sh', '-c', takeUp);
+      assert.notEqual(await chroot.inside('dpkg', '--audit'), '');
+      startAgent();
+      await settled(name, lease);
+    },
+    120_000,
+  );
 
   it('ends on SIGTERM, but not before the run and its report', async () => {
     const { lease, agent } = await upgrading('patient');

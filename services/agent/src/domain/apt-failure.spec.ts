@@ -60,7 +60,10 @@ describe('cause of a failed run', () => {
       'maintainer-script',
     ));
   it('does not believe a script that talks about locks', () =>
-    assert.equal(judged('Could not get lock, it says\n Could not get lock, it says again'), 'unknown'));
+    assert.equal(
+      judged('Could not get lock, it says\n Could not get lock, it says again'),
+      'unknown',
+    ));
   it('is the missing terminal log least of all', () =>
     assert.equal(
       judged(

@@ -64,6 +64,8 @@ export function openArchive(folder: string, changed: () => Promise<void>) {
       await index();
       return sha256;
     },
+    /** Removes the file but not its entry in the index that endpoints have. */
+    lose: (spec: PackageSpec): Promise<void> => rm(join(folder, fileNameOf(spec))),
     /** Takes a version out, as archives do with what they have superseded. */
     withdraw: async (spec: PackageSpec): Promise<void> => {
       stanzas.delete(fileNameOf(spec));

@@ -10,7 +10,7 @@ import { installCommand, planInstall, planRollback } from './apt-plan.js';
 import { type AptRunner, applyTransaction } from './apt-run.js';
 import { hasUnfinishedNotes, settleRun } from './apt-settle.js';
 import { FETCH_OPTIONS, findIn, refreshIndexes } from './apt-state.js';
-import { keepPresentVersions, offerKeptVersions } from './kept-packages.js';
+import { keepPresentVersions, refuseAltered } from './kept-packages.js';
 import type { Root } from './root.js';
 import { said } from '../../domain/said.js';
 
@@ -43,13 +43,10 @@ async function downloadNew(root: Root, transaction: Transaction): Promise<void> 
 
 async function prepare(root: Root, lease: Lease, transaction: Transaction): Promise<Transaction> {
   await denyServices(root);
-  if (lease.kind === 'install') {
-    const kept = await keepPresentVersions(root, lease.attemptId, transaction);
-    await downloadNew(root, kept);
-    return kept;
-  }
-  await offerKeptVersions(root, transaction);
-  return transaction;
+  if (lease.kind === 'rollback') return transaction;
+  const kept = await keepPresentVersions(root, lease.attemptId, transaction);
+  await downloadNew(root, kept);
+  return kept;
 }
 
 /** A write that changes nothing makes dpkg take up its notes, so that apt agrees to work. */
@@ -86,6 +83,7 @@ export function createAptExecutor(runner: AptRunner, probe: string | null): Exec
       return planInstall(root, patches, stale);
     },
     planRollback: async (inverse) => {
+      await refuseAltered(root, inverse);
       await takeUpNotes(root);
       await planRollback(root, inverse);
     },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, it } from '@jest/globals';
@@ -146,6 +146,34 @@ const lane = chrootLane('apt in a chroot', missing);
     const again = offerRollback(install);
     assert.equal((await run())?.outcome, 'rolled-back');
     assert.equal(await transactionsOf(again), 0);
+  }, 120_000);
+
+  it('finds the way back when the archive has lost a file that its index still names', async () => {
+    const install = offer(await published('lost'));
+    assert.equal((await run())?.outcome, 'verified');
+    await chroot.archive.lose({ name: 'lost', version: '1.0' });
+    offerRollback(install);
+    const restored = await run();
+    assert.equal(restored?.detail, '');
+    assert.equal(restored.outcome, 'rolled-back');
+    assert.equal(await chroot.state('lost'), '1.0 ii');
+    await chroot.archive.publish({ name: 'lost', version: '1.0' });
+  }, 120_000);
+
+  it('refuses a way back over a kept file that was altered', async () => {
+    const install = offer(await published('altered'));
+    assert.equal((await run())?.outcome, 'verified');
+    const kept = `var/cache/patchtrail/${install.attemptId}/altered_1.0_all.deb`;
+    const other = await readFile(join(chroot.path, 'srv/repo/altered_2.0_all.deb'));
+    await writeFile(join(chroot.path, kept), other);
+    const back = offerRollback(install);
+    const refused = await run();
+    assert.deepEqual(
+      [refused?.outcome, refused?.class],
+      ['rollback-failed', 'no-rollback-artifact'],
+    );
+    assert.equal(await transactionsOf(back), 0);
+    assert.equal(await chroot.state('altered'), '2.0 ii');
   }, 120_000);
 
   it('names a failed script, and repairs the endpoint by the way back', async () => {

@@ -115,17 +115,11 @@ async function isIntact(root: Root, kept: KeptPackage): Promise<boolean> {
   return (await sha256Of(root.outside(kept.path))) === kept.sha256;
 }
 
-/**
- * Puts the kept files where apt looks first, so that it fetches none of them.
- * @throws ExecutionFailure when a kept file is gone or is not what was kept
- */
-export async function offerKeptVersions(root: Root, inverse: Transaction): Promise<void> {
+/** @throws ExecutionFailure when a kept file that the way back needs is gone or altered */
+export async function refuseAltered(root: Root, inverse: Transaction): Promise<void> {
   for (const { package: name, to, kept } of inverse.changes) {
-    if (to === null) continue;
-    if (kept === null || !(await isIntact(root, kept))) {
+    if (to !== null && (kept === null || !(await isIntact(root, kept)))) {
       throw permanent('no-rollback-artifact', `The kept file of ${name} ${to} is gone or altered.`);
     }
-    const fileName = kept.path.slice(kept.path.lastIndexOf('/') + 1);
-    await copyFile(root.outside(kept.path), root.outside(`${ARCHIVES}/${fileName}`));
   }
 }
