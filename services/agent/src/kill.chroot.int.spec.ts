@@ -32,22 +32,24 @@ async function aptOf({ attemptId }: Lease): Promise<number | undefined> {
   let chroot: Chroot;
   let server: PatchtrailServer;
   let stateDir: string;
+  const cleanups: (() => Promise<void>)[] = [];
   const agents: RunningScript[] = [];
 
   beforeAll(async () => {
-    assert.equal(missing, null);
+    assert.equal(missing, null, String(missing));
     chroot = await makeChroot();
+    cleanups.push(chroot.remove);
     stateDir = await mkdtemp(join(tmpdir(), 'patchtrail-agent-test-state-'));
+    cleanups.push(() => rm(stateDir, { recursive: true }));
     server = await startPatchtrailServer();
+    cleanups.push(server.close);
   }, 300_000);
   afterEach(async () => {
     for (const agent of agents.splice(0)) await agent.kill();
-    server.seen.reports.length = 0;
+    if (missing === null) server.seen.reports.length = 0;
   });
   afterAll(async () => {
-    await server.close();
-    await chroot.remove();
-    await rm(stateDir, { recursive: true });
+    for (const cleanUp of cleanups.reverse()) await cleanUp();
   });
 
   const startAgent = () => {

@@ -22,19 +22,22 @@ const lane = chrootLane('apt in a chroot', missing);
   let chroot: Chroot;
   let server: PatchtrailServer;
   let stateDir: string;
+  const cleanups: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
-    assert.equal(missing, null);
+    assert.equal(missing, null, String(missing));
     chroot = await makeChroot();
+    cleanups.push(chroot.remove);
     stateDir = await mkdtemp(join(tmpdir(), 'patchtrail-agent-test-state-'));
+    cleanups.push(() => rm(stateDir, { recursive: true }));
     server = await startPatchtrailServer();
+    cleanups.push(server.close);
   }, 300_000);
   afterAll(async () => {
-    await server.close();
-    await chroot.remove();
-    await rm(stateDir, { recursive: true });
+    for (const cleanUp of cleanups.reverse()) await cleanUp();
   });
   beforeEach(() => {
+    if (missing !== null) return;
     server.seen.reports.length = 0;
     server.seen.inventories.length = 0;
   });
