@@ -19,7 +19,8 @@ export type RunningScript = {
 
 export type ScriptOptions = {
   readonly args?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  /** On top of this process's own; `undefined` takes a variable away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly account?: { readonly uid: number; readonly gid: number };
   readonly cwd?: string;
 };

@@ -4,6 +4,7 @@ import { createLocalIssuer, createTokenVerifier } from '@patchtrail/auth';
 import { createDeployment, DeploymentModule, deploymentMigrations } from '@patchtrail/deployment';
 import { createDiscovery, discoveryMigrations, DiscoveryModule } from '@patchtrail/discovery';
 import { createHttpApp, type Infra, type Logger, now, type Service } from '@patchtrail/platform';
+import type { Bus } from '@patchtrail/messaging';
 import { holdInstanceLock, startPostgres } from '@patchtrail/postgres';
 import {
   createPrioritization,
@@ -32,8 +33,18 @@ const DOCS = [
   { name: 'reporting', title: 'Patchtrail reporting', module: ReportingModule },
 ];
 
+/** Seams for tests that make a part fail at a chosen moment. */
+export type Seams = Readonly<{
+  /** What every service gets instead of the bus. */
+  decorateBus?: (bus: Bus) => Bus;
+}>;
+
 /** Five service modules, their databases, the bus and the event store in one process. */
-export async function startStandalone(config: StandaloneConfig, log: Logger): Promise<Standalone> {
+export async function startStandalone(
+  config: StandaloneConfig,
+  log: Logger,
+  { decorateBus = (bus) => bus }: Seams = {},
+): Promise<Standalone> {
   const undo: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -45,7 +56,10 @@ export async function startStandalone(config: StandaloneConfig, log: Logger): Pr
     undo.push(() => instance.release());
     const databases = await openDatabases(server.adminUrl, MIGRATIONS, log);
     undo.push(databases.close);
-    const services = await createServices(databases, await tokenVerifier(config), log);
+    const { services: own, eventStore } = databases;
+    const bus = decorateBus(databases.bus);
+    const shared = { bus, eventStore, verifyToken: await tokenVerifier(config), now };
+    const services = await createServices(own, shared, log);
     const app = await createHttpApp({
       modules: services.map(({ module }) => module),
       docs: DOCS,
@@ -89,13 +103,13 @@ async function tokenVerifier({ auth, dataDir }: StandaloneConfig): Promise<Infra
 }
 
 async function createServices(
-  { services, bus, eventStore }: Databases,
-  verifyToken: Infra['verifyToken'],
+  databases: Databases['services'],
+  shared: Omit<Infra, 'db' | 'log'> & Readonly<{ eventStore: Databases['eventStore'] }>,
   log: Logger,
 ): Promise<readonly Service[]> {
   const infra = (name: ServiceName) => ({
-    db: services[name],
-    ...{ bus, eventStore, verifyToken, now },
+    ...shared,
+    db: databases[name],
     log: log.child({ service: name }),
   });
   return [
