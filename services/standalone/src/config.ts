@@ -3,15 +3,12 @@ import type { TokenVerifierOptions } from '@patchtrail/auth';
 import { ConfigError, readConfig } from '@patchtrail/platform';
 import { type Static, Type } from '@sinclair/typebox';
 
+const CHOICES = ['auto', 'embedded', 'installed'] as const;
+
 const Environment = Type.Object({
   /** An administrator's URL; without it a server of its own is started. */
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
-  PATCHTRAIL_POSTGRES: Type.Optional(
-    Type.Unsafe<'auto' | 'embedded' | 'installed'>({
-      type: 'string',
-      enum: ['auto', 'embedded', 'installed'],
-    }),
-  ),
+  PATCHTRAIL_POSTGRES: Type.Optional(Type.String({ pattern: `^(${CHOICES.join('|')})$` })),
   PATCHTRAIL_DATA_DIR: Type.Optional(Type.String({ minLength: 1 })),
   PATCHTRAIL_HOST: Type.Optional(Type.String({ minLength: 1 })),
   PATCHTRAIL_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
@@ -39,7 +36,7 @@ export function standaloneConfig(
   const read = readConfig(env, Environment);
   return Object.freeze({
     databaseUrl: read.DATABASE_URL ?? null,
-    postgres: read.PATCHTRAIL_POSTGRES ?? 'auto',
+    postgres: CHOICES.find((choice) => choice === read.PATCHTRAIL_POSTGRES) ?? 'auto',
     dataDir: resolve(read.PATCHTRAIL_DATA_DIR ?? join(process.cwd(), '.patchtrail')),
     host: read.PATCHTRAIL_HOST ?? '127.0.0.1',
     port: read.PATCHTRAIL_PORT ?? 8080,
