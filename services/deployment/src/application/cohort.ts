@@ -10,11 +10,15 @@ export type CohortDraft = Readonly<{
   excludedCount: number;
 }>;
 
+/** A part's stream is folded for every lease; this keeps a fold short. */
+const PART_SIZE = 500;
+
 /** Every endpoint in scope goes to the first ring that matches; the same input gives the same draft. */
 export function draftCohort(
   { plan, scope }: { plan: Plan; scope: Selector },
   needing: readonly SelectableEndpoint[],
   groups: GroupSelectors,
+  partSize = PART_SIZE,
 ): CohortDraft {
   const inScope = needing
     .filter((endpoint) => matchesSelector(endpoint, scope, groups))
@@ -29,13 +33,13 @@ export function draftCohort(
     if (taken === undefined) excludedCount += 1;
     else taken.push(endpoint.endpointId);
   }
-  const rings = plan.rings.map((ring, index) => partsOf(ring, members[index] ?? []));
+  const rings = plan.rings.map((ring, index) => partsOf(ring, members[index] ?? [], partSize));
   return { rings, excludedCount };
 }
 
-function partsOf(ring: Ring, members: readonly string[]): string[][] {
+function partsOf(ring: Ring, members: readonly string[], partSize: number): string[][] {
   if (members.length === 0) return [];
-  const count = partCountOf(members.length, capOf(ring.cap, members.length));
+  const count = partCountOf(members.length, capOf(ring.cap, members.length), partSize);
   const parts: string[][] = Array.from({ length: count }, () => []);
   for (const [index, endpointId] of members.entries()) parts[index % count]?.push(endpointId);
   return parts;

@@ -19,6 +19,8 @@ export type DriverDeps = Readonly<{
   /** Waits, within a bound, until what discovery has published so far is known here. */
   fleetSettled: () => Promise<void>;
   now: () => Date;
+  /** Endpoints in a part, about; 500 unless told. */
+  partSize?: number;
 }>;
 
 export type Cause = Readonly<{ event: StoredEvent; rolloutId: string }>;

@@ -30,7 +30,7 @@ async function draftOf(deps: DriverDeps, rollout: CreatedRollout): Promise<Cohor
   if (kept !== null) return kept;
   await deps.fleetSettled();
   const needing = await deps.fleet.needing(rollout.patches.map(({ patchId }) => patchId));
-  const draft = draftCohort(rollout, needing, await deps.fleet.groups());
+  const draft = draftCohort(rollout, needing, await deps.fleet.groups(), deps.partSize);
   return deps.drafts.keep(rollout.rolloutId, draft);
 }
 

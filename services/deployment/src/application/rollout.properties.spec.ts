@@ -43,6 +43,8 @@ const scenario = fc.record({
   rollback: fc.constantFrom('automatic' as const, 'manual' as const),
   attemptsMax: fc.constantFrom(1, 2),
   ringsOf: fc.array(fc.constantFrom(...RINGS, 'none'), { minLength: 1, maxLength: 7, size: 'max' }),
+  /** Rings of several parts come from parts of one or two endpoints. */
+  partSize: fc.constantFrom(1, 2, 500),
   rollouts: fc.constantFrom(1, 2),
   /** Whether the first ring is open before the disorder begins. */
   planned: fc.boolean(),
@@ -57,7 +59,7 @@ function worldOf(s: Scenario): World {
   const rings = RINGS.map((name, index) => ring(name, s.rings[index]));
   const retry = { attemptsMax: s.attemptsMax, backoffMs: 30_000 };
   const plan = planOf(rings, { rollback: s.rollback, retry });
-  return createWorld({ plan, ringsOf: s.ringsOf, seed: s.seed });
+  return createWorld({ plan, ringsOf: s.ringsOf, seed: s.seed, partSize: s.partSize });
 }
 
 function work(world: World, { act, n, m, k }: Step): () => Promise<void> {

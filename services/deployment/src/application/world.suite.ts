@@ -63,7 +63,12 @@ type Timer = { timerId: string; stream: string; generation: number; dueAt: strin
  * The real deciders and use cases over the memory store: two replicas that serve agents, a driver
  * that may be late, repeated or out of order, a clock that only moves when told to.
  */
-export function createWorld(o: { plan: Plan; ringsOf: readonly string[]; seed: number }) {
+export function createWorld(o: {
+  plan: Plan;
+  ringsOf: readonly string[];
+  seed: number;
+  partSize: number;
+}) {
   let clock = START;
   let commands = 0;
   const random = randomFrom(o.seed);
@@ -163,6 +168,7 @@ export function createWorld(o: { plan: Plan; ringsOf: readonly string[]; seed: n
       find: (id) => Promise.resolve(drafts.get(id) ?? null),
     },
     fleetSettled: () => Promise.resolve(),
+    partSize: o.partSize,
     now: () => new Date(clock),
   };
 

@@ -22,7 +22,7 @@ describe('the cap', () => {
         fc.integer({ min: 1, max: 400 }),
         (n, value) => {
           const cap = capOf({ unit: 'endpoints', value }, n);
-          const parts = partCountOf(n, cap);
+          const parts = partCountOf(n, cap, 500);
           const shares = sharesOf(cap, parts);
           expect(shares).toHaveLength(parts);
           expect(shares.reduce((sum, share) => sum + share, 0)).toBe(cap);

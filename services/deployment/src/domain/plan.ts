@@ -32,9 +32,6 @@ export type Plan = {
 
 export type PatchRef = { patchId: string; revision: number; contentDigest: string };
 
-/** A part's stream is folded for every lease; this keeps a fold short. */
-const PART_SIZE = 500;
-
 /** Endpoints of a ring that may be in flight at once: percent rounds up, never below 1. */
 export function capOf(cap: Cap, endpointCount: number): number {
   const wanted =
@@ -42,9 +39,9 @@ export function capOf(cap: Cap, endpointCount: number): number {
   return Math.max(1, Math.min(wanted, endpointCount));
 }
 
-/** How many parts a ring has. Never more than its cap, for every part needs a slot to finish. */
-export function partCountOf(endpointCount: number, cap: number): number {
-  return Math.max(1, Math.min(Math.ceil(endpointCount / PART_SIZE), cap));
+/** How many parts of about a size a ring has. Never more than its cap, for every part needs a slot to finish. */
+export function partCountOf(endpointCount: number, cap: number, partSize: number): number {
+  return Math.max(1, Math.min(Math.ceil(endpointCount / partSize), cap));
 }
 
 /** The cap split over the parts: whole numbers that differ by at most one and sum up to the cap. */
