@@ -105,7 +105,7 @@ export const Patch = Type.Object({
   title: Type.String(),
   sourcePackage: Type.String(),
   sourceVersion: Type.String(),
-  /** Newest source version below this one that some endpoint had when it was discovered. */
+  /** The oldest source version below this one that some endpoint was found to have. */
   fromVersion: Type.String(),
   sourceId: Id,
   origin: Type.String(),
