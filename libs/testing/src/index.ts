@@ -7,5 +7,14 @@ export {
   type FreshProvisioned,
   testServerUrl,
 } from './fresh-database.js';
+export { lane } from './lane.js';
 export { type Exit, runScript, type RunningScript, type ScriptOptions } from './run-script.js';
 export { silentLog, type SilentLog } from './silent-log.js';
+export { allPages, assertScreenRefuses } from './screen-refusals.js';
+export {
+  type Served,
+  type ServedService,
+  serveService,
+  type Show,
+  type Shown,
+} from './serve-service.js';

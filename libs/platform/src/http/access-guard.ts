@@ -20,7 +20,7 @@ import { invalidField, type Problem, problem } from './problem.js';
 import { asOfIn } from './request-parts.js';
 import { stateOf } from './request-state.js';
 import { type Access, accessesOf, partsOf } from './route-facts.js';
-import { prototypeOf } from './routes.js';
+import { checkedParameters, prototypeOf } from './routes.js';
 
 export const VERIFY_TOKEN = Symbol('VERIFY_TOKEN');
 export const ENDPOINT_CREDENTIALS = Symbol('ENDPOINT_CREDENTIALS');
@@ -62,7 +62,7 @@ export class AccessGuard implements CanActivate {
       authorize(principal, access);
       stateOf(request).principal = principal;
     }
-    refuseUnservedAsOf(request, context);
+    refuseUnservedQuery(request, context);
     return true;
   }
 
@@ -112,11 +112,18 @@ function authorize(principal: Principal, access: Access): void {
   if (!granted) throw problem('forbidden', `This needs the role ${roles.join(' or ')}.`);
 }
 
-/** Whoever asks for the past and got the present would not know. */
-function refuseUnservedAsOf(request: FastifyRequest, context: ExecutionContext): void {
-  if (asOfIn(request) === undefined) return;
-  const served = partsOf(prototypeOf(context.getClass()), context.getHandler().name);
-  if (!served.has('as-of')) throw invalidField('as_of', 'is not served by this route');
+/** Whoever asks for the past, or for a part, and got everything there is now would not know. */
+function refuseUnservedQuery(request: FastifyRequest, context: ExecutionContext): void {
+  const [controller, { name }] = [context.getClass(), context.getHandler()];
+  const servesAsOf = partsOf(prototypeOf(controller), name).has('as-of');
+  if (asOfIn(request) !== undefined && !servesAsOf) {
+    throw invalidField('as_of', 'is not served by this route');
+  }
+  if (checkedParameters(controller, name).some(({ part }) => part === 'query')) return;
+  const { query } = request;
+  const fields = typeof query === 'object' && query !== null ? Object.keys(query) : [];
+  const unknown = fields.find((field) => field !== 'as_of');
+  if (unknown !== undefined) throw invalidField(unknown, 'is not a known field');
 }
 
 /** 403 unless the principal is the endpoint that the path names. */

@@ -163,6 +163,14 @@ describe('headers and instants', () => {
     expect((await get('')).headers.get('etag')).toBe('"7"');
   });
 
+  it('refuses a query where nothing is asked by one', async () => {
+    const errors = [{ field: 'colour', rule: 'is not a known field' }];
+    const path = `/v1/things/${ENDPOINT}?colour=red`;
+    assertProblem(await things.call('GET', path, as('auditor')), 400, 'invalid-request', {
+      errors,
+    });
+  });
+
   it('takes as_of in any offset, the future included', async () => {
     const answer = await get('?as_of=2126-11-21T10:00:00%2B01:00');
     expect(answer.body).toEqual({ id: ENDPOINT, asOf: '2126-11-21T09:00:00.000Z' });

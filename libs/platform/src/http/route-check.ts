@@ -1,12 +1,9 @@
-import { PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { PATH_METADATA } from '@nestjs/common/constants.js';
 import type { ModulesContainer } from '@nestjs/core';
 import { isDto } from './request-pipe.js';
 import { accessesOf, isGuarded, partsOf } from './route-facts.js';
-import { type RouteHandler, routeHandlers } from './routes.js';
+import { checkedParameters, type RouteHandler, routeHandlers } from './routes.js';
 import { plainRoutePath } from './route-paths.js';
-
-const BODY = '3';
-const QUERY = '4';
 
 /** @throws Error naming every route that is open by omission or takes what nobody checks */
 export function checkRoutes(modules: ModulesContainer): void {
@@ -36,16 +33,10 @@ function faultsOf(route: RouteHandler): readonly string[] {
 }
 
 /** Bodies and queries whose type is no DTO would pass as they are. */
-function unchecked({ controller, prototype, name }: RouteHandler): readonly string[] {
-  const args: unknown = Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name);
-  const types: unknown = Reflect.getMetadata('design:paramtypes', prototype, name);
-  if (typeof args !== 'object' || args === null) return [];
-  return Object.keys(args).flatMap((key) => {
-    const [kind, index] = key.split(':');
-    if (kind !== BODY && kind !== QUERY) return [];
-    const type: unknown = Array.isArray(types) ? types[Number(index)] : undefined;
-    return isDto(type) ? [] : [`its ${kind === BODY ? 'body' : 'query'} needs a DTO class`];
-  });
+function unchecked({ controller, name }: RouteHandler): readonly string[] {
+  return checkedParameters(controller, name).flatMap(({ part, type }) =>
+    isDto(type) ? [] : [`its ${part} needs a DTO class`],
+  );
 }
 
 function pathOf({ controller, path }: RouteHandler): string {

@@ -1,5 +1,5 @@
 import { RequestMethod } from '@nestjs/common';
-import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { METHOD_METADATA, PATH_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 
 /** A method of a controller that answers a route. */
 export type RouteHandler = Readonly<{
@@ -24,6 +24,28 @@ export function routeHandlers(controller: object): readonly RouteHandler[] {
     const path: unknown = Reflect.getMetadata(PATH_METADATA, handler);
     const method = RequestMethod[verb] ?? 'ALL';
     return [{ controller, prototype, name, handler, method, path: String(path) }];
+  });
+}
+
+export type CheckedPart = 'body' | 'query';
+const KINDS: ReadonlyMap<string | undefined, CheckedPart> = new Map([
+  ['3', 'body'],
+  ['4', 'query'],
+]);
+
+/** The parameters of a method that take the body or the query, with their declared types. */
+export function checkedParameters(
+  controller: object,
+  name: string,
+): readonly Readonly<{ part: CheckedPart; type: unknown }>[] {
+  const args: unknown = Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name);
+  const types: unknown = Reflect.getMetadata('design:paramtypes', prototypeOf(controller), name);
+  if (typeof args !== 'object' || args === null) return [];
+  return Object.keys(args).flatMap((key) => {
+    const [kind, index] = key.split(':');
+    const part = KINDS.get(kind);
+    if (part === undefined) return [];
+    return [{ part, type: Array.isArray(types) ? (types[Number(index)] as unknown) : undefined }];
   });
 }
 

@@ -1,15 +1,18 @@
 import { Get, Inject, Query } from '@nestjs/common';
-import { CATEGORIES, type Category } from '@patchtrail/contracts';
+import { CATEGORIES, type Category, PriorityDecision } from '@patchtrail/contracts';
 import {
   Api,
   For,
   Id,
+  named,
   notFound,
   OneOf,
   Optional,
   paged,
   pageOf,
   PageQuery,
+  Shows,
+  ShowsList,
   snapshot,
   Uuid,
 } from '@patchtrail/platform';
@@ -18,6 +21,8 @@ import { findDecision, listDecisions, position } from '../postgres/queries.js';
 
 export const DECISIONS_DB = Symbol('DECISIONS_DB');
 export const DECISIONS_LAG = Symbol('DECISIONS_LAG');
+
+const Decision = named('Decision', PriorityDecision);
 
 class DecisionsQuery extends PageQuery {
   @Uuid() @Optional() patchId?: string;
@@ -34,6 +39,7 @@ export class DecisionsController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(Decision)
   async list(@Query() query: DecisionsQuery) {
     const filter = { patchId: query.patchId ?? null, category: query.category ?? null };
     const page = pageOf(query, filter);
@@ -45,6 +51,7 @@ export class DecisionsController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(Decision)
   async one(@Id() id: string) {
     const decision = await findDecision(this.db, id);
     if (decision === null) throw notFound(`decision ${id}`);
