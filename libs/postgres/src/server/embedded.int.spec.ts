@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { lane } from '@patchtrail/testing';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { chmod, cp, mkdir, mkdtemp, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,11 +9,10 @@ import { type EmbeddedPackage, embeddedPackage, repairLinks } from './embedded.j
 
 const installed = await embeddedPackage();
 const account = await serverAccount();
-const asRoot = account ? describe : describe.skip;
-const rootTitle = account ? 'as root' : 'as root [not run: these tests are not run by root]';
-const lane = installed ? describe : describe.skip;
+const notRoot = account ? null : 'these tests are not run by root';
+const absent = installed ? null : 'npm installed no PostgreSQL here';
 
-lane(`the npm package${installed ? '' : ' [not run: npm installed no PostgreSQL here]'}`, () => {
+lane('the npm package', absent, () => {
   let root: string;
   let source: EmbeddedPackage;
   let shared: string;
@@ -45,7 +45,7 @@ lane(`the npm package${installed ? '' : ' [not run: npm installed no PostgreSQL 
     await usable(source, account, shared);
   });
 
-  asRoot(rootTitle, () => {
+  lane('as root', notRoot, () => {
     it('is copied once to where the account can reach it', async () => {
       await chmod(join(root, 'package'), 0o700);
       await mkdir(join(shared, `embedded-leftover.${source.version}`), { recursive: true });

@@ -1,5 +1,5 @@
-import { runScript, type RunningScript, silentLog } from '@patchtrail/testing';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { lane, runScript, type RunningScript, silentLog } from '@patchtrail/testing';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import {
   chmod,
@@ -35,8 +35,7 @@ const lanes: { kind: ServerKind; present: boolean }[] = [
   { kind: 'embedded', present: (await findEmbedded(account, tmpdir())).length > 0 },
 ];
 const firstPresent = lanes.find(({ present }) => present)?.kind;
-const asRoot = account ? describe : describe.skip;
-const rootTitle = account ? 'as root' : 'as root [not run: these tests are not run by root]';
+const notRoot = account ? null : 'these tests are not run by root';
 const HOLDER = new URL('./holder.fixture.ts', import.meta.url);
 
 async function answer(url: string, sql: string): Promise<unknown[]> {
@@ -45,9 +44,8 @@ async function answer(url: string, sql: string): Promise<unknown[]> {
 }
 
 for (const { kind, present } of lanes) {
-  const lane = present ? describe : describe.skip;
-  const title = present ? '' : ` [not run: no ${kind} PostgreSQL server is here]`;
-  lane(`an ${kind} server${title}`, () => {
+  const absent = present ? null : `no ${kind} PostgreSQL server is here`;
+  lane(`an ${kind} server`, absent, () => {
     let root: string;
     let dataDir: string;
     const children: RunningScript[] = [];
@@ -148,7 +146,7 @@ for (const { kind, present } of lanes) {
       );
     });
 
-    asRoot(rootTitle, () => {
+    lane('as root', notRoot, () => {
       it('runs for an ordinary user, from a home of his own', async () => {
         const [uid, gid] = [65534, 65534];
         const home = join(root, 'ordinary');
@@ -281,7 +279,7 @@ for (const { kind, present } of lanes) {
       await removePostgres(moved);
     });
 
-    asRoot(rootTitle, () => {
+    lane('as root', notRoot, () => {
       it('finds another place where the usual one cannot be made', async () => {
         await writeFile(join(root, 'shared'), 'not a folder');
         const postgres = await start();
