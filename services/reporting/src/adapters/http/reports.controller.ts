@@ -3,10 +3,12 @@ import {
   Api,
   For,
   Id,
+  notFound,
   Optional,
   paged,
   pageOf,
   PageQuery,
+  ShowsList,
   snapshot,
   Text,
   Uuid,
@@ -24,6 +26,7 @@ import {
   type TrailEntry,
   type Window,
 } from '../postgres/queries.js';
+import { Compliance, ComplianceRow, FailureTicket, RecordedEvent } from './answers.js';
 
 export const REPORTS_DB = Symbol('REPORTS_DB');
 export const REPORTS_LAG = Symbol('REPORTS_LAG');
@@ -47,6 +50,7 @@ export class ReportsController {
 
   @Get('compliance')
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(ComplianceRow, { totals: Compliance })
   async compliance(@Query() query: ComplianceQuery) {
     const filter = { department: query.department ?? null, patchId: query.patchId ?? null };
     const page = pageOf(query, filter);
@@ -57,18 +61,21 @@ export class ReportsController {
 
   @Get('patch-trails/:id')
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(RecordedEvent)
   async trail(@Id() id: string, @Query() query: PageQuery) {
-    return this.events(id, query, (page) => patchTrail(this.db, id, page));
+    return this.events('patch', id, query, (page) => patchTrail(this.db, id, page));
   }
 
   @Get('rollout-timelines/:id')
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(RecordedEvent)
   async timeline(@Id() id: string, @Query() query: PageQuery) {
-    return this.events(id, query, (page) => rolloutTimeline(this.db, id, page));
+    return this.events('rollout', id, query, (page) => rolloutTimeline(this.db, id, page));
   }
 
   @Get('failure-tickets')
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(FailureTicket)
   async tickets(@Query() query: TicketsQuery) {
     const filter = query.rolloutId ?? null;
     const page = pageOf(query, filter);
@@ -77,12 +84,15 @@ export class ReportsController {
   }
 
   private async events(
+    of: 'patch' | 'rollout',
     id: string,
     query: PageQuery,
     read: (page: Window) => Promise<TrailEntry[]>,
   ) {
     const page = pageOf(query, id);
-    return this.seen(paged(await read(page), page, id, ({ number }) => number));
+    const rows = await read(page);
+    if (rows.length === 0 && page.after === null) throw notFound(`${of} ${id} in any event`);
+    return this.seen(paged(rows, page, id, ({ number }) => number));
   }
 
   private async seen<T>(data: T) {
