@@ -10,7 +10,8 @@ const Environment = Type.Object({
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
   PATCHTRAIL_POSTGRES: Type.Optional(Type.String({ pattern: `^(${CHOICES.join('|')})$` })),
   PATCHTRAIL_DATA_DIR: Type.Optional(Type.String({ minLength: 1 })),
-  PATCHTRAIL_HOST: Type.Optional(Type.String({ minLength: 1 })),
+  /** An address or a host name. */
+  PATCHTRAIL_HOST: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9.:-]{1,253}$' })),
   PATCHTRAIL_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
   /** File or https URL of the key set that tokens are verified with; needs the next two. */
   AUTH_JWKS: Type.Optional(Type.String({ minLength: 1 })),
@@ -34,6 +35,7 @@ export function standaloneConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): StandaloneConfig {
   const read = readConfig(env, Environment);
+  if (read.DATABASE_URL !== undefined) parsedUrl('DATABASE_URL', read.DATABASE_URL);
   return Object.freeze({
     databaseUrl: read.DATABASE_URL ?? null,
     postgres: CHOICES.find((choice) => choice === read.PATCHTRAIL_POSTGRES) ?? 'auto',
@@ -51,5 +53,23 @@ function authOf(read: Static<typeof Environment>): TokenVerifierOptions | null {
     const rule = 'AUTH_JWKS, AUTH_ISSUER and AUTH_AUDIENCE are set together or not at all';
     throw new ConfigError([{ variable: 'AUTH_JWKS', rule }]);
   }
-  return { jwks: /^https?:/.test(jwks) ? new URL(jwks) : resolve(jwks), issuer, audience };
+  return { jwks: keySetOf(jwks), issuer, audience };
+}
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Keys that come over a network in the clear could be anybody's. */
+function keySetOf(text: string): URL | string {
+  if (!/^[a-z][a-z0-9+.-]*:/i.test(text)) return resolve(text);
+  const url = parsedUrl('AUTH_JWKS', text);
+  const isLoopback = url.protocol === 'http:' && LOOPBACK.includes(url.hostname);
+  if (url.protocol === 'https:' || isLoopback) return url;
+  const rule = 'must be a path, an https URL, or an http URL on the loopback interface';
+  throw new ConfigError([{ variable: 'AUTH_JWKS', rule }]);
+}
+
+function parsedUrl(variable: string, text: string): URL {
+  const url = URL.parse(text);
+  if (url !== null) return url;
+  throw new ConfigError([{ variable, rule: 'must be a valid URL' }]);
 }
