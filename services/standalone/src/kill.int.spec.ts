@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@patchtrail/testing';
 import type { Listed, RolloutAnswer, Screen } from './demo/api.js';
 import { parseHistory } from './demo/apt-history.js';
@@ -18,6 +18,9 @@ import {
 let world: World;
 beforeAll(async () => {
   world = await openWorld();
+});
+afterEach(async () => {
+  await world.endAll();
 });
 afterAll(async () => {
   await world.close();

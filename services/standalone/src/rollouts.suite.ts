@@ -37,6 +37,8 @@ export type World = Readonly<{
     rings: readonly string[],
     held?: boolean,
   ) => Promise<readonly Machine[]>;
+  /** Kills what a test has not ended itself. */
+  endAll: () => Promise<void>;
   close: () => Promise<void>;
 }>;
 
@@ -86,8 +88,10 @@ export async function openWorld(): Promise<World> {
         }),
       );
     },
+    endAll: async () => {
+      await Promise.all(scripts.splice(0).map((script) => script.kill()));
+    },
     close: async () => {
-      for (const script of scripts) await script.kill();
       await fleet.close();
       await removePostgres(join(dataDir, 'postgres'));
       await rm(workDir, { recursive: true, force: true });
