@@ -21,6 +21,7 @@ import { workRound } from './application/work-round.js';
 import { createDiscovery, discoveryMigrations } from './discovery.module.js';
 
 export const NOW = '2026-11-21T09:00:00.000Z';
+const STALE_AFTER_MS = 259_200_000;
 
 export type Answer = Readonly<{ status: number; body: unknown; etag: string | null }>;
 type Options = Readonly<{ as?: string; body?: unknown; ifMatch?: string; key?: string }>;
@@ -54,7 +55,9 @@ export async function startDiscovery() {
     now: () => new Date(now),
     verifyToken: createTokenVerifier(issuer),
   };
-  const service = await createDiscovery(infra, { syncIntervalMs: 3_600_000, pollMs: 20 });
+  const service = await createDiscovery(infra, {
+    ...{ syncIntervalMs: 3_600_000, pollMs: 20, staleAfterMs: STALE_AFTER_MS },
+  });
   const docs = [{ name: 'discovery', title: 'Patchtrail discovery', module: service.module }];
   const app = await createHttpApp({ modules: [service.module], docs, log, now: infra.now });
   const url = await app.listen(0, '127.0.0.1');
@@ -92,9 +95,10 @@ export async function startDiscovery() {
       const id = randomUUID();
       const caused = { correlationId: id, causationId: id, traceparent: newTraceparent() };
       const origin = () => ({ actor: 'spec', at: now, ...caused });
+      const transact = transactOn(db);
       const failures: string[] = [];
       for (let round = 0; round < 20; round += 1) {
-        const report = await workRound({ transact: transactOn(db), archive, origin, signal });
+        const report = await workRound({ transact, archive, origin, signal }, STALE_AFTER_MS);
         failures.push(...report.failures);
         if (report.done === 0) break;
       }

@@ -156,8 +156,11 @@ describe('discovery', () => {
   });
 
   it('reads its configuration, and names what is wrong with it', () => {
-    expect(readDiscoveryConfig({})).toEqual({ syncIntervalMs: 3_600_000, pollMs: 250 });
-    const env = { DISCOVERY_SYNC_INTERVAL_MS: 'often' };
-    expect(() => readDiscoveryConfig(env)).toThrow(/DISCOVERY_SYNC_INTERVAL_MS/);
+    expect(readDiscoveryConfig({})).toEqual({
+      ...{ syncIntervalMs: 3_600_000, pollMs: 250, staleAfterMs: 259_200_000 },
+    });
+    for (const name of ['DISCOVERY_SYNC_INTERVAL_MS', 'DISCOVERY_STALE_AFTER_MS']) {
+      expect(() => readDiscoveryConfig({ [name]: 'often' })).toThrow(new RegExp(name));
+    }
   });
 });

@@ -69,7 +69,10 @@ export async function createDiscovery(
         name: 'discovery.patches',
         pollMs: config.pollMs,
         round: async (signal) => {
-          const { done, failures } = await workRound({ transact, archive, origin, signal });
+          const { done, failures } = await workRound(
+            { transact, archive, origin, signal },
+            config.staleAfterMs,
+          );
           for (const cause of failures) log.error({ cause }, 'Work failed and is tried again.');
           return done > 0;
         },

@@ -17,6 +17,7 @@ import {
 import { oldestOf } from '../domain/debian-version.js';
 import type { DiscoveryPorts, PatchRow, Tx } from './ports.js';
 import { readSpan } from './read-span.js';
+import { linesOf } from './withdraw-patches.js';
 
 /** Names a patch for ever; changing it would rename every patch. */
 const PATCH_NAMESPACE = '5e7d7b8e-6f0b-4f43-9f0e-0a3d6c1b2f58';
@@ -25,13 +26,17 @@ export function patchIdOf(key: Parameters<typeof patchName>[0]): string {
   return uuidv5(patchName(key), PATCH_NAMESPACE);
 }
 
-/** The updates that the endpoints need, each once, from the oldest version it replaces on any. */
+/**
+ * The updates that the endpoints need, each once, from the oldest version it replaces on any; and
+ * the patches that came back.
+ */
 export async function findCandidates(
   tx: Tx,
   endpointIds: readonly string[],
 ): Promise<readonly Candidate[]> {
   const archives = await tx.sources.archives();
-  const found = new Map<string, Candidate>();
+  const returned = await tx.patches.returned(linesOf(archives.values()));
+  const found = new Map(returned.map((candidate) => [patchName(candidate), candidate]));
   for (const endpointId of endpointIds) {
     for (const candidate of candidatesOf(await tx.patches.offers(endpointId), archives)) {
       const name = patchName(candidate);
@@ -108,17 +113,19 @@ async function record(
 ): Promise<void> {
   const known = await tx.patches.find(patchId);
   const contentDigest = digestOf(content);
-  const revision = nextRevision(known?.patch ?? null, contentDigest);
+  const { patch: before = null, returning = false } = known ?? {};
+  const revision = nextRevision(before, contentDigest, returning);
   if (revision !== null) {
-    const discoveredAt = known?.patch.discoveredAt ?? at;
+    const discoveredAt = before?.discoveredAt ?? at;
     const patch = { patchId, revision, contentDigest, ...content, discoveredAt };
     await tx.patches.put(patch, candidate);
+    if (returning) await tx.patches.offerAgain(patchId);
     await publish(tx, patch, known);
   }
   const elsewhere = await tx.patches.noteSources(patchId, sourceIds);
   if (revision === null && !elsewhere) return;
   await supersede(tx, candidate);
-  await tx.work.addForPackage(candidate.sourcePackage);
+  await tx.work.addForPackages([candidate.sourcePackage]);
 }
 
 async function publish(tx: Tx, patch: Patch, known: PatchRow | null): Promise<void> {

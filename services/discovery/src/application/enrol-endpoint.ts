@@ -54,6 +54,7 @@ export async function enrolEndpoint(tx: Tx, enrolment: Enrolment): Promise<strin
       agentVersion,
       enrolledAt: at,
       lastSeenAt: null,
+      staleSince: null,
     },
     credentialDigest,
   );

@@ -16,7 +16,14 @@ import type { EnrolmentToken, Lifecycle } from '../domain/enrolment.js';
 import type { IndexPackage } from '../domain/index-package.js';
 import type { InstalledPackage, InventoryMark, PackageDifference } from '../domain/inventory.js';
 import type { KevEntry } from '../domain/kev.js';
-import type { Offer, PatchArchive, PatchLine, Supersession } from '../domain/patch.js';
+import type {
+  Candidate,
+  Offer,
+  PatchArchive,
+  PatchKey,
+  PatchLine,
+  Supersession,
+} from '../domain/patch.js';
 import type { Release } from '../domain/release.js';
 import type { Archive, DebChangelog } from './archive.js';
 
@@ -38,6 +45,8 @@ export type Endpoint = Readonly<{
   agentVersion: string;
   enrolledAt: string;
   lastSeenAt: string | null;
+  /** When it was noticed that no inventory had come for too long; `null` with the next one. */
+  staleSince: string | null;
 }>;
 
 export type EndpointStore = Readonly<{
@@ -51,6 +60,8 @@ export type EndpointStore = Readonly<{
   lock(endpointId: string): Promise<Endpoint | null>;
   setAttributes(endpointId: string, attributes: EndpointAttributes): Promise<void>;
   retire(endpointId: string, reason: string): Promise<void>;
+  /** Marks up to `limit` active endpoints that were last seen before, longest silent first. */
+  markStale(before: string, at: string, limit: number): Promise<readonly string[]>;
   active(): Promise<readonly Endpoint[]>;
 }>;
 
@@ -90,7 +101,10 @@ export type InventoryStore = Readonly<{
   find(endpointId: string): Promise<Inventory | null>;
   put(endpointId: string, inventory: Inventory): Promise<void>;
   /** A newer look at the same things. */
-  seen(endpointId: string, sequence: number, collectedAt: string): Promise<void>;
+  seen(
+    endpointId: string,
+    mark: Readonly<{ sequence: number; collectedAt: string; receivedAt: string }>,
+  ): Promise<void>;
   packages(endpointId: string): Promise<readonly InstalledPackage[]>;
   changePackages(endpointId: string, difference: PackageDifference): Promise<void>;
   changeSources(endpointId: string, sources: readonly ReportedSource[]): Promise<void>;
@@ -140,17 +154,35 @@ export type SourceStore = Readonly<{
   ): Promise<readonly (IndexPackage & Readonly<{ sourceId: string }>)[]>;
 }>;
 
-export type PatchRow = Readonly<{ patch: Patch; supersededBy: string | null }>;
+/** `returning`: it, or what had superseded it, is withdrawn. */
+export type PatchRow = Readonly<{ patch: Patch; returning: boolean }>;
+
+/** A patch with the versions of its source package that archives of its line carry. */
+export type UnlistedPatch = PatchKey & Readonly<{ patchId: string; onOffer: readonly string[] }>;
+
+export type ArchiveLines = readonly Readonly<{
+  sourceId: string;
+  vendor: string;
+  release: string;
+}>[];
 
 export type PatchStore = Readonly<{
   find(patchId: string): Promise<PatchRow | null>;
   put(patch: Patch, line: PatchLine): Promise<void>;
   /** Where the patch is on offer; true if that is news. */
   noteSources(patchId: string, sourceIds: readonly string[]): Promise<boolean>;
+  /** Without those that are withdrawn. */
   line(
     line: PatchLine,
   ): Promise<readonly Readonly<{ patchId: string; sourceVersion: string; superseded: boolean }>[]>;
   supersede(supersession: Supersession): Promise<void>;
+  /** Neither superseded nor withdrawn, and carried by none of these archives of its line. */
+  unlisted(archives: ArchiveLines): Promise<readonly UnlistedPatch[]>;
+  /** Carried by one of these archives of its line again, since withdrawn or since superseded by one that is. */
+  returned(archives: ArchiveLines): Promise<readonly Candidate[]>;
+  withdraw(patchIds: readonly string[], at: string): Promise<void>;
+  /** Neither withdrawn nor superseded from here on. */
+  offerAgain(patchId: string): Promise<void>;
   offers(endpointId: string): Promise<readonly Offer[]>;
   /** What was read of packages before, by the SHA-256 of the package. */
   changelog(sha256: string): Promise<DebChangelog | null>;
@@ -161,6 +193,7 @@ export type PatchedPackages = Readonly<{
   patchId: string;
   sourcePackage: string;
   sourceVersion: string;
+  withdrawn: boolean;
   installed: readonly InstalledPackage[];
 }>;
 
@@ -180,8 +213,8 @@ export type WorkQueue = Readonly<{
   add(kind: WorkKind, endpointId: string): Promise<void>;
   /** Of every active endpoint that uses the source. */
   addForSource(sourceId: string, only: 'all' | 'while-changelogs-are-unread'): Promise<void>;
-  /** Of every active endpoint with a package of the source package. */
-  addForPackage(sourcePackage: string): Promise<void>;
+  /** Of every active endpoint with a package of one of the source packages. */
+  addForPackages(sourcePackages: readonly string[]): Promise<void>;
   next(kind: WorkKind, limit: number, now: string): Promise<readonly WorkItem[]>;
   /** Unless it was asked for again meanwhile. */
   done(items: readonly WorkItem[]): Promise<void>;

@@ -3,6 +3,7 @@ import { DomainError } from '@patchtrail/event-sourcing';
 import { assertNames, sourceLocation } from '../domain/source-location.js';
 import type { Archive, ArchiveAnswer, ArchiveRequest } from './archive.js';
 import type { PackageSource, Tx } from './ports.js';
+import { withdrawPatches } from './withdraw-patches.js';
 
 export type Admission = Readonly<{
   sourceId: string;
@@ -84,6 +85,7 @@ export async function applyAnswer(
   if (answer.releaseDigest === before.releaseDigest || answer.status === 'unchanged') {
     await tx.sources.unchanged(sourceId, at);
     await tx.work.addForSource(sourceId, 'while-changelogs-are-unread');
+    await withdrawPatches(tx, at);
     return { status: 'unchanged', ...before };
   }
   return takeIntoForce(tx, source, answer, at);
@@ -128,5 +130,6 @@ async function takeIntoForce(
       packageCount,
     },
   );
+  await withdrawPatches(tx, at);
   return { status: 'synced', releaseDigest, packageCount };
 }

@@ -45,7 +45,9 @@ export async function takeInventory(
     return { sequence: before?.sequence ?? report.sequence, changed: false };
   }
   if (acceptance === 'unchanged') {
-    await tx.inventories.seen(endpointId, report.sequence, report.collectedAt);
+    const { sequence, collectedAt } = report;
+    await tx.inventories.seen(endpointId, { sequence, collectedAt, receivedAt: at });
+    if (endpoint.staleSince !== null) await assessEndpoint(tx, endpointId, at);
     return { sequence: report.sequence, changed: false };
   }
   assertPackages(report.packages);

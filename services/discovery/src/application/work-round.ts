@@ -1,5 +1,6 @@
 import { assessEndpoint } from './assess-endpoint.js';
 import { considerCandidate, findCandidates } from './discover-patches.js';
+import { noteSilence } from './note-silence.js';
 import type { DiscoveryPorts, WorkItem } from './ports.js';
 
 const ENDPOINTS_PER_ROUND_MAX = 50;
@@ -7,8 +8,9 @@ const PACKAGES_AT_ONCE_MAX = 2;
 
 export type RoundReport = Readonly<{ done: number; failures: readonly string[] }>;
 
-/** Finds patches for endpoints that changed, then assesses the endpoints that these concern. */
-export async function workRound(ports: DiscoveryPorts): Promise<RoundReport> {
+/** Finds patches for endpoints that changed, then assesses what these concern and who fell silent. */
+export async function workRound(ports: DiscoveryPorts, staleAfterMs: number): Promise<RoundReport> {
+  await noteSilence(ports, staleAfterMs);
   const found = await findPatches(ports);
   const assessed = await assessEndpoints(ports);
   return { done: found.done + assessed.done, failures: [...found.failures, ...assessed.failures] };

@@ -8,11 +8,17 @@ import {
 } from './applicability.js';
 import type { InstalledPackage } from './inventory.js';
 
-const patch = { patchId: 'p', sourcePackage: 'openssl', sourceVersion: '3.0.22-1' };
+const patch = {
+  patchId: 'p',
+  sourcePackage: 'openssl',
+  sourceVersion: '3.0.22-1',
+  withdrawn: false,
+};
 const calm: EndpointCondition = {
   holds: new Set(),
   rebootRequired: false,
   rebootPackages: new Set(),
+  silence: null,
 };
 const libssl = (sourceVersion: string, of: Partial<InstalledPackage> = {}): InstalledPackage => ({
   name: 'libssl3',
@@ -93,6 +99,48 @@ describe('how an endpoint stands to a patch', () => {
       installedVersion: '3.0.19-1',
       packages: ['libssl3:amd64'],
     });
+  });
+});
+
+describe('a withdrawn patch', () => {
+  const withdrawn = { ...patch, withdrawn: true };
+
+  it.each<[string, InstalledPackage]>([
+    ['NOT_APPLICABLE', libssl('3.0.19-1')],
+    ['NOT_APPLICABLE', libssl('3.0.22-1', { status: 'iF ' })],
+    ['INSTALLED', libssl('3.0.22-1')],
+  ])('is %s', (state, installed) => {
+    expect(applicabilityOf(withdrawn, [installed], calm)).toMatchObject({ state });
+  });
+
+  it('is no change where it never was anything', () => {
+    const row = applicabilityOf(withdrawn, [libssl('3.0.19-1')], calm);
+    expect(row === null ? null : applicabilityChanges([], [row])).toEqual([]);
+  });
+});
+
+describe('a silent endpoint', () => {
+  it.each([
+    ['2026-11-24T10:00:00Z', '3 d'],
+    ['2026-11-21T09:59:59Z', '59 min'],
+    ['2026-11-21T23:00:00Z', '14 h'],
+    ['2026-11-21T09:00:42Z', '42 s'],
+  ])('at %s is UNKNOWN for %s', (noticedAt, age) => {
+    const silence = { lastSeenAt: '2026-11-21T09:00:00Z', noticedAt };
+    expect(applicabilityOf(patch, [libssl('3.0.19-1')], { ...calm, silence })).toMatchObject({
+      state: 'UNKNOWN',
+      reason: `no inventory for ${age}, last seen 2026-11-21T09:00:00Z; then: installed 3.0.19-1 is below openssl 3.0.22-1`,
+    });
+  });
+
+  it('does not need a withdrawn patch either', () => {
+    const silence = { lastSeenAt: '2026-11-21T09:00:00Z', noticedAt: '2026-11-24T10:00:00Z' };
+    const condition = { ...calm, silence };
+    const withdrawn = { ...patch, withdrawn: true };
+    expect(applicabilityOf(withdrawn, [libssl('3.0.19-1')], condition)?.state).toBe(
+      'NOT_APPLICABLE',
+    );
+    expect(applicabilityOf(withdrawn, [libssl('3.0.22-1')], condition)?.state).toBe('UNKNOWN');
   });
 });
 

@@ -3,7 +3,13 @@ import { type InstalledPackage, isBroken, isPresent, packageKey } from './invent
 
 /** Compliance states that discovery finds, in AWS Systems Manager's names. */
 export type FoundState =
-  'INSTALLED' | 'INSTALLED_PENDING_REBOOT' | 'MISSING' | 'FAILED' | 'NOT_APPLICABLE';
+  | 'INSTALLED'
+  | 'INSTALLED_PENDING_REBOOT'
+  | 'MISSING'
+  | 'FAILED'
+  | 'NOT_APPLICABLE'
+  /** What was reported is too old to go by. */
+  | 'UNKNOWN';
 
 export type Applicability = Readonly<{
   patchId: string;
@@ -20,21 +26,26 @@ export type ApplicablePatch = Readonly<{
   patchId: string;
   sourcePackage: string;
   sourceVersion: string;
+  /** No archive of its line carries it any more. */
+  withdrawn: boolean;
 }>;
 
-/** What besides package versions an endpoint reports of its own state. */
+/** What besides package versions counts of an endpoint's own state. */
 export type EndpointCondition = Readonly<{
   /** `name:architecture` */
   holds: ReadonlySet<string>;
   rebootRequired: boolean;
   /** Names of binary packages that want the reboot. */
   rebootPackages: ReadonlySet<string>;
+  /** Since when its reports are too old, and when the last one came; `null` while they are not. */
+  silence: Readonly<{ lastSeenAt: string; noticedAt: string }> | null;
 }>;
 
 /**
  * How one endpoint stands to one patch, or `null` if nothing of it is installed there.
  * `installed` holds the endpoint's packages that the patch carries, by name and architecture.
- * Source versions are compared: a rebuild (`5.2-2+b1`) of a source is not a version of it.
+ * Source versions are compared: a rebuild (`5.2-2+b1`) of a source is not a version of it. Nobody
+ * needs a withdrawn patch, and what a silent endpoint needs is unknown.
  */
 export function applicabilityOf(
   patch: ApplicablePatch,
@@ -46,9 +57,40 @@ export function applicabilityOf(
   );
   const oldest = oldestOf(present.map(({ sourceVersion }) => sourceVersion));
   if (oldest === null) return null;
-  const { state, reason } = judge(patch, present, oldest, condition);
+  const judged = judge(patch, present, oldest, condition);
+  const { state, reason } = unlessWithdrawn(patch, judged) ?? unlessSilent(condition, judged);
   const packages = present.map(packageKey).sort();
   return { patchId: patch.patchId, state, reason, installedVersion: oldest, packages };
+}
+
+type Judgement = Readonly<{ state: FoundState; reason: string }>;
+
+/** Where a withdrawn patch is installed stays known. */
+function unlessWithdrawn(patch: ApplicablePatch, { state }: Judgement): Judgement | null {
+  if (!patch.withdrawn || (state !== 'MISSING' && state !== 'FAILED')) return null;
+  const { sourcePackage, sourceVersion } = patch;
+  const reason = `${sourcePackage} ${sourceVersion} is withdrawn: no archive carries it any more`;
+  return { state: 'NOT_APPLICABLE', reason };
+}
+
+function unlessSilent({ silence }: EndpointCondition, judged: Judgement): Judgement {
+  if (silence === null) return judged;
+  const { lastSeenAt, noticedAt } = silence;
+  const age = ageText(Date.parse(noticedAt) - Date.parse(lastSeenAt));
+  const reason = `no inventory for ${age}, last seen ${lastSeenAt}; then: ${judged.reason}`;
+  return { state: 'UNKNOWN', reason };
+}
+
+const UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+] as const;
+
+/** In the largest whole unit. */
+function ageText(ms: number): string {
+  const [unit, length] = UNITS.find(([, unitMs]) => ms >= unitMs) ?? (['s', 1_000] as const);
+  return `${Math.floor(ms / length)} ${unit}`;
 }
 
 function judge(
@@ -56,7 +98,7 @@ function judge(
   present: readonly InstalledPackage[],
   oldest: string,
   condition: EndpointCondition,
-): Readonly<{ state: FoundState; reason: string }> {
+): Judgement {
   const target = `${patch.sourcePackage} ${patch.sourceVersion}`;
   const order = (each: InstalledPackage) =>
     compareVersions(each.sourceVersion, patch.sourceVersion);
@@ -93,6 +135,7 @@ export function applicabilityChanges(
   const left = new Set(after.map(({ patchId }) => patchId));
   const changed = after.flatMap((row) => {
     const previous = known.get(row.patchId);
+    if (previous === undefined && row.state === 'NOT_APPLICABLE') return [];
     if (previous !== undefined && isSameRow(previous, row)) return [];
     return [{ ...row, from: previous?.state ?? null }];
   });

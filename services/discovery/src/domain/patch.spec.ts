@@ -10,6 +10,7 @@ import {
   settledChangelog,
   supersessions,
   widestFrom,
+  withdrawals,
 } from './patch.js';
 
 const debian = { uri: 'https://deb.test', origin: 'Debian' };
@@ -112,6 +113,20 @@ describe('a patch', () => {
     expect(nextRevision(null, 'x')).toBe(1);
     expect(nextRevision({ revision: 3, contentDigest: 'x' }, 'x')).toBeNull();
     expect(nextRevision({ revision: 3, contentDigest: 'x' }, 'y')).toBe(4);
+  });
+
+  it('gets a revision when it is offered again', () => {
+    expect(nextRevision({ revision: 3, contentDigest: 'x' }, 'x', true)).toBe(4);
+  });
+
+  it.each<[string, readonly string[], boolean]>([
+    ['nothing', [], true],
+    ['only older versions', ['1.9', '1.9+b1'], true],
+    ['a newer version', ['1.9', '1.10.1'], false],
+    ['the same version, written otherwise', ['0:1.10'], false],
+  ])('is withdrawn or not where archives carry %s', (_, onOffer, isWithdrawn) => {
+    const unlisted = { sourceVersion: '1.10', onOffer };
+    expect(withdrawals([unlisted])).toEqual(isWithdrawn ? [unlisted] : []);
   });
 
   it('keeps the widest span', () => {

@@ -157,13 +157,17 @@ export function settledChangelog<C extends PatchChangelog>(
 
 export type PatchRevisionMark = Readonly<{ revision: number; contentDigest: string }>;
 
-/** The revision to record, or `null` if the content is the one that is known. */
+/**
+ * The revision to record, or `null` if the content is the one that is known. A patch that is offered
+ * again gets one in any case.
+ */
 export function nextRevision(
   known: PatchRevisionMark | null,
   contentDigest: string,
+  returning = false,
 ): number | null {
   if (known === null) return 1;
-  return known.contentDigest === contentDigest ? null : known.revision + 1;
+  return known.contentDigest === contentDigest && !returning ? null : known.revision + 1;
 }
 
 /** A span once named stays named: the oldest version that the patch was ever found to replace. */
@@ -183,4 +187,16 @@ export function supersessions(line: readonly LinePatch[]): Supersession[] {
   return older
     .filter(({ superseded }) => !superseded)
     .map(({ patchId }) => ({ patchId, supersededBy: newest.patchId }));
+}
+
+/**
+ * Patches that nobody can get any more. One that gave way to a newer version is not withdrawn: the
+ * newer one supersedes it as soon as it is found.
+ */
+export function withdrawals<
+  P extends Readonly<{ sourceVersion: string; onOffer: readonly string[] }>,
+>(unlisted: readonly P[]): P[] {
+  return unlisted.filter(({ sourceVersion, onOffer }) =>
+    onOffer.every((version) => compareVersions(version, sourceVersion) < 0),
+  );
 }

@@ -12,10 +12,11 @@ export type EndpointRow = Readonly<{
   agent_version: string;
   enrolled_at: Date;
   last_seen_at: Date | null;
+  stale_since: Date | null;
 }>;
 
 export const ENDPOINT_COLUMNS =
-  'endpoint_id, revision, lifecycle, attributes, agent_version, enrolled_at, last_seen_at';
+  'endpoint_id, revision, lifecycle, attributes, agent_version, enrolled_at, last_seen_at, stale_since';
 
 export function endpointOf(row: EndpointRow): Endpoint {
   return {
@@ -26,6 +27,7 @@ export function endpointOf(row: EndpointRow): Endpoint {
     agentVersion: row.agent_version,
     enrolledAt: row.enrolled_at.toISOString(),
     lastSeenAt: row.last_seen_at?.toISOString() ?? null,
+    staleSince: row.stale_since?.toISOString() ?? null,
   };
 }
 
@@ -94,6 +96,7 @@ export function endpointStore(sql: Sql): EndpointStore {
         [endpointId, reason],
       );
     },
+    markStale: (before, at, limit) => markStale(sql, before, at, limit),
     active: async () => {
       const rows = await sql.rows<EndpointRow>(
         `SELECT ${ENDPOINT_COLUMNS} FROM endpoints WHERE lifecycle = 'active' ORDER BY endpoint_id`,
@@ -101,6 +104,23 @@ export function endpointStore(sql: Sql): EndpointStore {
       return rows.map(endpointOf);
     },
   };
+}
+
+async function markStale(
+  sql: Sql,
+  before: string,
+  at: string,
+  limit: number,
+): Promise<readonly string[]> {
+  const rows = await sql.rows<{ id: string }>(
+    `UPDATE endpoints SET stale_since = $2 WHERE endpoint_id IN (
+       SELECT endpoint_id FROM endpoints
+        WHERE lifecycle = 'active' AND stale_since IS NULL AND last_seen_at < $1
+        ORDER BY last_seen_at, endpoint_id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+     RETURNING endpoint_id AS id`,
+    [before, at, limit],
+  );
+  return rows.map(({ id }) => id);
 }
 
 function tokenOf(row: TokenRow) {

@@ -35,12 +35,12 @@ export function inventoryStore(sql: Sql): InventoryStore {
   return {
     find: (endpointId) => findInventory(sql, endpointId),
     put: (endpointId, inventory) => putInventory(sql, endpointId, inventory),
-    seen: async (endpointId, sequence, collectedAt) => {
+    seen: async (endpointId, { sequence, collectedAt, receivedAt }) => {
       await sql.run(
-        `WITH seen AS (UPDATE inventories SET sequence = $2, collected_at = $3, received_at = now()
+        `WITH seen AS (UPDATE inventories SET sequence = $2, collected_at = $3, received_at = $4
                         WHERE endpoint_id = $1)
-         UPDATE endpoints SET last_seen_at = now() WHERE endpoint_id = $1`,
-        [endpointId, sequence, collectedAt],
+         UPDATE endpoints SET last_seen_at = $4, stale_since = NULL WHERE endpoint_id = $1`,
+        [endpointId, sequence, collectedAt, receivedAt],
       );
     },
     packages: (endpointId) =>
@@ -123,7 +123,8 @@ async function putInventory(sql: Sql, endpointId: string, inventory: Inventory):
     ],
   );
   await sql.run(
-    'UPDATE endpoints SET agent_version = $2, last_seen_at = $3 WHERE endpoint_id = $1',
+    `UPDATE endpoints SET agent_version = $2, last_seen_at = $3, stale_since = NULL
+      WHERE endpoint_id = $1`,
     [endpointId, inventory.agentVersion, inventory.receivedAt],
   );
 }

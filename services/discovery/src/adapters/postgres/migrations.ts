@@ -171,10 +171,18 @@ const SIGNALS = `
   );
 `;
 
+const LAPSES = `
+  ALTER TABLE endpoints ADD COLUMN stale_since timestamptz;
+  CREATE INDEX endpoints_by_sighting ON endpoints (last_seen_at)
+    WHERE lifecycle = 'active' AND stale_since IS NULL;
+  ALTER TABLE patches ADD COLUMN withdrawn_at timestamptz;
+`;
+
 /** Discovery's own tables. */
 export const tables: readonly Migration[] = [
   { name: 'discovery-001-endpoints', sql: ENDPOINTS },
   { name: 'discovery-002-package-sources', sql: SOURCES },
   { name: 'discovery-003-patches', sql: PATCHES },
   { name: 'discovery-004-threat-signals', sql: SIGNALS },
+  { name: 'discovery-005-lapses', sql: LAPSES },
 ];

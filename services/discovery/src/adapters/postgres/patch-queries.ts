@@ -4,7 +4,9 @@ import type { Database } from '@patchtrail/postgres';
 
 type PatchView = Patch &
   Readonly<{
+    status: 'available' | 'superseded' | 'withdrawn';
     supersededBy: string | null;
+    withdrawnAt: string | null;
     /** Endpoints by state. */
     endpoints: Readonly<Record<string, number>>;
   }>;
@@ -12,18 +14,23 @@ type PatchView = Patch &
 type Row = Readonly<{
   content: Patch;
   superseded_by: string | null;
+  withdrawn_at: Date | null;
   endpoints: Record<string, number> | null;
 }>;
 
 const SELECT = `
-  SELECT p.content, p.superseded_by,
+  SELECT p.content, p.superseded_by, p.withdrawn_at,
          (SELECT json_object_agg(state, n) FROM (
             SELECT state, count(*)::int AS n FROM applicability a
              WHERE a.patch_id = p.patch_id GROUP BY state) c) AS endpoints
     FROM patches p`;
 
-function viewOf({ content, superseded_by: supersededBy, endpoints }: Row): PatchView {
-  return { ...content, supersededBy, endpoints: endpoints ?? {} };
+function viewOf(row: Row): PatchView {
+  const { content, superseded_by: supersededBy, endpoints } = row;
+  const withdrawnAt = row.withdrawn_at?.toISOString() ?? null;
+  const offered = supersededBy === null ? 'available' : 'superseded';
+  const status = withdrawnAt === null ? offered : 'withdrawn';
+  return { ...content, status, supersededBy, withdrawnAt, endpoints: endpoints ?? {} };
 }
 
 export type PatchFilter = Readonly<{ sourcePackage: string | null; superseded: boolean | null }>;

@@ -1,20 +1,27 @@
 import type { Patch } from '@patchtrail/contracts';
 import type { Sql } from '@patchtrail/postgres';
 import type { DebChangelog } from '../../application/archive.js';
-import type { ApplicabilityStore, PatchedPackages, PatchStore } from '../../application/ports.js';
-import type { Applicability } from '../../domain/applicability.js';
+import type {
+  ApplicabilityStore,
+  PatchedPackages,
+  PatchRow,
+  PatchStore,
+} from '../../application/ports.js';
+import type { Applicability, EndpointCondition } from '../../domain/applicability.js';
 import { type InstalledPackage, packageKey } from '../../domain/inventory.js';
 import type { Offer, PatchLine } from '../../domain/patch.js';
 import { SAME_ARCHITECTURE, SOURCES_IN_USE } from './inventory-store.js';
+import { lapsedPatches, RETURNING } from './lapsed-patches.js';
 
 export function patchStore(sql: Sql): PatchStore {
   return {
     find: async (patchId) => {
-      const [row] = await sql.rows<{ content: Patch; superseded_by: string | null }>(
-        'SELECT content, superseded_by FROM patches WHERE patch_id = $1 FOR NO KEY UPDATE',
+      const [row] = await sql.rows<PatchRow>(
+        `SELECT p.content AS patch, ${RETURNING} AS returning
+           FROM patches p WHERE p.patch_id = $1 FOR NO KEY UPDATE`,
         [patchId],
       );
-      return row === undefined ? null : { patch: row.content, supersededBy: row.superseded_by };
+      return row ?? null;
     },
     put: (patch, line) => putPatch(sql, patch, line),
     noteSources: async (patchId, sourceIds) => {
@@ -29,7 +36,7 @@ export function patchStore(sql: Sql): PatchStore {
       sql.rows(
         `SELECT patch_id AS "patchId", source_version AS "sourceVersion",
                 superseded_by IS NOT NULL AS superseded
-           FROM patches WHERE source_package = $1 AND vendor = $2 AND release = $3
+           FROM patches WHERE source_package = $1 AND vendor = $2 AND release = $3 AND withdrawn_at IS NULL
           ORDER BY patch_id`,
         [sourcePackage, vendor, release],
       ),
@@ -39,6 +46,7 @@ export function patchStore(sql: Sql): PatchStore {
         supersededBy,
       ]);
     },
+    ...lapsedPatches(sql),
     offers: (endpointId) =>
       sql.rows<Offer>(
         `SELECT i.name AS package, i.architecture, i.source_name AS "sourcePackage",
@@ -91,8 +99,21 @@ async function putPatch(sql: Sql, patch: Patch, line: PatchLine): Promise<void> 
   );
 }
 
+type ConditionRow = Readonly<{
+  holds: string[];
+  required: boolean;
+  packages: string[];
+  lastSeenAt: Date | null;
+  staleSince: Date | null;
+}>;
+
+function silenceOf({ lastSeenAt, staleSince }: ConditionRow): EndpointCondition['silence'] {
+  if (lastSeenAt === null || staleSince === null) return null;
+  return { lastSeenAt: lastSeenAt.toISOString(), noticedAt: staleSince.toISOString() };
+}
+
 type PatchedRow = InstalledPackage &
-  Readonly<{ patchId: string; patchPackage: string; patchVersion: string }>;
+  Readonly<{ patchId: string; patchPackage: string; patchVersion: string; withdrawn: boolean }>;
 
 export function applicabilityStore(sql: Sql): ApplicabilityStore {
   return {
@@ -104,15 +125,17 @@ export function applicabilityStore(sql: Sql): ApplicabilityStore {
       ),
     patched: async (endpointId) => gather(await patchedRows(sql, endpointId)),
     condition: async (endpointId) => {
-      const [row] = await sql.rows<{ holds: string[]; required: boolean; packages: string[] }>(
-        `SELECT holds, reboot_required AS required, reboot_packages AS packages
-           FROM inventories WHERE endpoint_id = $1`,
+      const [row] = await sql.rows<ConditionRow>(
+        `SELECT v.holds, v.reboot_required AS required, v.reboot_packages AS packages,
+                e.last_seen_at AS "lastSeenAt", e.stale_since AS "staleSince"
+           FROM inventories v JOIN endpoints e USING (endpoint_id) WHERE endpoint_id = $1`,
         [endpointId],
       );
       return {
         holds: new Set(row?.holds ?? []),
         rebootRequired: row?.required ?? false,
         rebootPackages: new Set(row?.packages ?? []),
+        silence: row === undefined ? null : silenceOf(row),
       };
     },
     put: async (endpointId, changes, at) => {
@@ -151,7 +174,8 @@ function patchedRows(sql: Sql, endpointId: string): Promise<PatchedRow[]> {
   return sql.rows<PatchedRow>(
     `SELECT DISTINCT p.patch_id AS "patchId", p.source_package AS "patchPackage",
             p.source_version AS "patchVersion", i.name, i.architecture, i.version, i.status,
-            i.source_name AS "sourceName", i.source_version AS "sourceVersion"
+            i.source_name AS "sourceName", i.source_version AS "sourceVersion",
+            p.withdrawn_at IS NOT NULL AS withdrawn
        FROM installed_packages i
        JOIN patches p ON p.source_package = i.source_name
        JOIN patch_packages x ON x.patch_id = p.patch_id AND x.package = i.name
@@ -178,6 +202,7 @@ function gather(rows: readonly PatchedRow[]): readonly PatchedPackages[] {
     patchId: patch.patchId,
     sourcePackage: patch.patchPackage,
     sourceVersion: patch.patchVersion,
+    withdrawn: patch.withdrawn,
     installed: [...installed.values()],
   }));
 }

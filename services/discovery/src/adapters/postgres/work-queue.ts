@@ -17,15 +17,15 @@ export function workQueue(sql: Sql): WorkQueue {
       );
     },
     addForSource: (sourceId, only) => addForSource(sql, sourceId, only),
-    addForPackage: async (sourcePackage) => {
+    addForPackages: async (sourcePackages) => {
       await sql.run(
         `INSERT INTO discovery_work (kind, endpoint_id)
          SELECT 'applicability', endpoint_id FROM endpoints e
           WHERE lifecycle = 'active'
             AND EXISTS (SELECT FROM installed_packages i
-                         WHERE i.endpoint_id = e.endpoint_id AND i.source_name = $1)
+                         WHERE i.endpoint_id = e.endpoint_id AND i.source_name = ANY($1::text[]))
           ORDER BY endpoint_id ${ASKED_AGAIN}`,
-        [sourcePackage],
+        [sourcePackages],
       );
     },
     next: async (kind: WorkKind, limit: number, now: string) => {
@@ -79,7 +79,8 @@ async function addForSource(
     only === 'all'
       ? ''
       : `AND EXISTS (SELECT FROM patches p
-                      WHERE p.superseded_by IS NULL AND p.content->>'sourceId' = $1::text
+                      WHERE p.superseded_by IS NULL AND p.withdrawn_at IS NULL
+                        AND p.content->>'sourceId' = $1::text
                         AND p.content->'changelog'->>'status' = 'unavailable')`;
   await sql.run(
     `INSERT INTO discovery_work (kind, endpoint_id)

@@ -1,0 +1,26 @@
+import { discovery } from '@patchtrail/contracts';
+import { type PatchArchive, patchLine, withdrawals } from '../domain/patch.js';
+import type { ArchiveLines, Tx } from './ports.js';
+
+/** Withdraws every patch that the indexes now in force have dropped, and has its endpoints assessed. */
+export async function withdrawPatches(tx: Tx, at: string): Promise<void> {
+  const lines = linesOf((await tx.sources.archives()).values());
+  const gone = withdrawals(await tx.patches.unlisted(lines));
+  if (gone.length === 0) return;
+  await tx.patches.withdraw(
+    gone.map(({ patchId }) => patchId),
+    at,
+  );
+  for (const { patchId, vendor, release, sourcePackage, sourceVersion } of gone) {
+    const reason = `no admitted archive of ${vendor} ${release} carries ${sourcePackage} ${sourceVersion} any more`;
+    await tx.publish(discovery.PatchWithdrawn, { kind: 'patch', id: patchId }, { patchId, reason });
+  }
+  await tx.work.addForPackages(gone.map(({ sourcePackage }) => sourcePackage));
+}
+
+export function linesOf(archives: Iterable<PatchArchive>): ArchiveLines {
+  return [...archives].map((archive) => {
+    const { vendor, release } = patchLine(archive, '');
+    return { sourceId: archive.sourceId, vendor, release };
+  });
+}
