@@ -289,6 +289,13 @@ describe('a report that is not right', () => {
       'outcome lease-of-another-endpoint',
       'confirmation lease-of-another-endpoint',
     ]);
+    await agentAt(0).report(attemptId, 7);
+    const again = await deployment.send('GET', '/v1/refused-reports?page_size=500');
+    const counted: unknown = at(again.body, 'data', 'items');
+    assert.ok(Array.isArray(counted));
+    expect(counted.filter((item) => at(item, 'attemptId') === attemptId)).toContainEqual(
+      expect.objectContaining({ code: 'epoch-mismatch', times: 2 }),
+    );
     expect(await viewOf(deployment, rolloutId)).toMatchObject({ totals: { inFlight: 1 } });
   });
 

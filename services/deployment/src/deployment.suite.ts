@@ -19,6 +19,7 @@ import {
   type Plan,
   REQUESTS_TOPIC,
   ROLLOUTS_TOPIC,
+  type Selector,
 } from '@patchtrail/contracts';
 import { eventStoreMigrations, openPostgresEventStore } from '@patchtrail/event-store';
 import { busMigrations, openPostgresBus } from '@patchtrail/messaging';
@@ -130,11 +131,12 @@ export function at(value: unknown, ...path: readonly (string | number)[]): unkno
 /** An endpoint that has enrolled and misses a patch. */
 export type Enrolled = Readonly<{ endpointId: string; credential: string; messages: CloudEvent[] }>;
 
-export function enrolled(ring: string, patchId: string): Enrolled {
+/** `batch` is a label to scope by. */
+export function enrolled(ring: string, patchId: string, batch = ''): Enrolled {
   const endpointId = randomUUID();
   const secret = newEndpointSecret();
   const credentialDigest = endpointSecretDigest(secret);
-  const attributes = exampleAttributes({ labels: { ring } });
+  const attributes = exampleAttributes({ labels: { ring, batch } });
   const change = {
     ...{ patchId, from: null, to: 'MISSING' as const, reason: 'older' },
     ...{ installedVersion: '1', packages: ['zlib1g'] },
@@ -171,11 +173,7 @@ export async function publishFleet(
 }
 
 /** The approval's message, and the rollout that follows from it. */
-export function authorizing(
-  plan: Plan,
-  scope: { endpointIds: string[] },
-  uptoRing = plan.rings.length - 1,
-) {
+export function authorizing(plan: Plan, scope: Selector, uptoRing = plan.rings.length - 1) {
   const { patchId, revision, contentDigest } = PATCH;
   const change = { patches: [{ patchId, revision, contentDigest }], scope, plan };
   const requestId = randomUUID();
