@@ -57,6 +57,8 @@ async function removeLeftovers(): Promise<void> {
 export async function offerPostgres(): Promise<void> {
   await removeLeftovers();
   const server = createServer((_request, response) => {
+    // A connection kept alive could be closed just as a spec uses it again.
+    response.setHeader('connection', 'close');
     adminUrl().then(
       (url) => response.end(url),
       (error: unknown) => {

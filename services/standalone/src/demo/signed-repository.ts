@@ -34,7 +34,7 @@ export async function serveRepository(options: RepositoryOptions): Promise<Signe
   const files = await filesOf(options, privateKey);
   const server = createServer((request, response) => {
     const content = files.get(new URL(request.url ?? '/', 'http://localhost').pathname);
-    response.writeHead(content === undefined ? 404 : 200);
+    response.writeHead(content === undefined ? 404 : 200, { connection: 'close' });
     response.end(content);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
