@@ -63,7 +63,10 @@ export async function startApproval() {
   const now = () => new Date(Date.now() + aheadMs);
   const service = await createApproval({ db, bus, eventStore, verifyToken, log, now });
   const docs = [{ name: 'approval', title: 'Patchtrail approval', module: ApprovalModule }];
-  const app = await createHttpApp({ modules: [service.module], docs, log, now });
+  const app = await createHttpApp({
+    ...{ modules: [service.module], docs, log, now },
+    checkAnswers: true,
+  });
   await service.start();
   const url = await app.listen(0, '127.0.0.1');
   return {

@@ -1,6 +1,7 @@
 import { Body, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import { type Handled, load } from '@patchtrail/event-store';
 import {
+  Answers,
   Api,
   AsOf,
   claim,
@@ -15,12 +16,15 @@ import {
   pageOf,
   PageQuery,
   Reply,
+  Shows,
+  ShowsList,
   snapshot,
   withEtag,
 } from '@patchtrail/platform';
 import { activatePolicy, proposePolicy } from '../../application/change-policies.js';
 import { policyStreamOf } from '../../application/ports.js';
 import type { ApprovalPolicy, ApprovalPolicyEvent } from '../../domain/approval-policy.js';
+import { ApprovalPolicyAnswer, ApprovalPolicyRow } from './answers.js';
 import { APPROVAL_CONTEXT, type ApprovalContext } from './approval-context.js';
 import { PolicyDto } from './dto.js';
 import { expectedOf } from './if-match.js';
@@ -34,6 +38,7 @@ export class ApprovalPoliciesController {
 
   @Post()
   @For('platform-engineer')
+  @Answers(ApprovalPolicyAnswer)
   async propose(
     @Body() body: PolicyDto,
     @Command() { context, idempotency }: CommandInput,
@@ -49,6 +54,7 @@ export class ApprovalPoliciesController {
   @Post(':id/activation')
   @HttpCode(200)
   @For('platform-engineer', 'approver')
+  @Answers(ApprovalPolicyAnswer)
   async activate(
     @Id() id: string,
     @IfMatch() ifMatch: number | '*',
@@ -66,6 +72,7 @@ export class ApprovalPoliciesController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(ApprovalPolicyRow)
   async list(@Query() query: PageQuery) {
     const page = pageOf(query, {});
     const facts = this.context.freshness();
@@ -78,6 +85,7 @@ export class ApprovalPoliciesController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(ApprovalPolicyAnswer)
   async one(@Id() id: string, @AsOf() asOf: string | undefined, @Reply() reply: HttpReply) {
     const options = asOf === undefined ? {} : { asOf };
     const loaded = await load(this.context.policies, policyStreamOf(id), options);

@@ -2,6 +2,7 @@ import { Body, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import type { Principal } from '@patchtrail/auth';
 import { type Handled, load } from '@patchtrail/event-store';
 import {
+  Answers,
   Api,
   AsOf,
   Caller,
@@ -17,6 +18,8 @@ import {
   pageOf,
   personOf,
   Reply,
+  Shows,
+  ShowsList,
   snapshot,
   withEtag,
 } from '@patchtrail/platform';
@@ -25,6 +28,7 @@ import { openRequest } from '../../application/open-request.js';
 import { requestStreamOf } from '../../application/ports.js';
 import type { ApprovalRequest, ApprovalRequestEvent } from '../../domain/approval-request.js';
 import { requestCursor } from '../postgres/lists.js';
+import { ApprovalRequestAnswer, ApprovalRequestRow } from './answers.js';
 import { APPROVAL_CONTEXT, type ApprovalContext } from './approval-context.js';
 import { requestView } from './approval-request.view.js';
 import { DecisionDto, OpenRequestDto, RequestsQuery, WithdrawalDto } from './dto.js';
@@ -39,6 +43,7 @@ export class ApprovalRequestsController {
 
   @Post()
   @For('platform-engineer')
+  @Answers(ApprovalRequestAnswer)
   async open(
     @Body() body: OpenRequestDto,
     @Command() { context, idempotency }: CommandInput,
@@ -53,6 +58,7 @@ export class ApprovalRequestsController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(ApprovalRequestRow)
   async list(@Query() query: RequestsQuery) {
     const filter = { status: query.status ?? null, patchId: query.patchId ?? null };
     const page = pageOf(query, filter);
@@ -63,6 +69,7 @@ export class ApprovalRequestsController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(ApprovalRequestAnswer)
   async one(@Id() id: string, @AsOf() asOf: string | undefined, @Reply() reply: HttpReply) {
     const options = asOf === undefined ? {} : { asOf };
     const loaded = await load(this.context.requests, requestStreamOf(id), options);
@@ -76,6 +83,7 @@ export class ApprovalRequestsController {
   @HttpCode(200)
   // Everybody with a role: who may decide is for the request's own rules, which say why not.
   @For('approver', 'platform-engineer', 'auditor')
+  @Answers(ApprovalRequestAnswer)
   async decide(
     @Id() id: string,
     @Body() body: DecisionDto,
@@ -98,6 +106,7 @@ export class ApprovalRequestsController {
   @Post(':id/withdrawal')
   @HttpCode(200)
   @For('platform-engineer', 'approver')
+  @Answers(ApprovalRequestAnswer)
   async withdraw(
     @Id() id: string,
     @Body() { reason }: WithdrawalDto,

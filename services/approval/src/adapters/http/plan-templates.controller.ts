@@ -1,6 +1,7 @@
 import { Body, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import { type Handled, load } from '@patchtrail/event-store';
 import {
+  Answers,
   Api,
   AsOf,
   claim,
@@ -15,12 +16,15 @@ import {
   pageOf,
   PageQuery,
   Reply,
+  Shows,
+  ShowsList,
   snapshot,
   withEtag,
 } from '@patchtrail/platform';
 import { definePlanTemplate, revisePlanTemplate } from '../../application/change-templates.js';
 import { templateStreamOf } from '../../application/ports.js';
 import type { PlanTemplate, PlanTemplateEvent } from '../../domain/plan-template.js';
+import { PlanTemplateAnswer, PlanTemplateRow } from './answers.js';
 import { APPROVAL_CONTEXT, type ApprovalContext } from './approval-context.js';
 import { PlanTemplateDto } from './dto.js';
 import { expectedOf } from './if-match.js';
@@ -34,6 +38,7 @@ export class PlanTemplatesController {
 
   @Post()
   @For('platform-engineer')
+  @Answers(PlanTemplateAnswer)
   async define(
     @Body() body: PlanTemplateDto,
     @Command() { context, idempotency }: CommandInput,
@@ -49,6 +54,7 @@ export class PlanTemplatesController {
   @Post(':id/revisions')
   @HttpCode(200)
   @For('platform-engineer')
+  @Answers(PlanTemplateAnswer)
   async revise(
     @Id() id: string,
     @Body() body: PlanTemplateDto,
@@ -66,6 +72,7 @@ export class PlanTemplatesController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(PlanTemplateRow)
   async list(@Query() query: PageQuery) {
     const page = pageOf(query, {});
     const facts = this.context.freshness();
@@ -78,6 +85,7 @@ export class PlanTemplatesController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(PlanTemplateAnswer)
   async one(@Id() id: string, @AsOf() asOf: string | undefined, @Reply() reply: HttpReply) {
     const options = asOf === undefined ? {} : { asOf };
     const loaded = await load(this.context.templates, templateStreamOf(id), options);
