@@ -45,9 +45,10 @@ async function aptOf({ attemptId }: Lease): Promise<number | undefined> {
     cleanups.push(server.close);
   }, 300_000);
   afterEach(async () => {
-    for (const agent of agents.splice(0)) await agent.kill();
+    // A killed agent would leave its apt-get update behind, which locks the next test out.
+    for (const agent of agents.splice(0)) await agent.kill('SIGTERM');
     if (missing === null) server.seen.reports.length = 0;
-  });
+  }, 120_000);
   afterAll(async () => {
     for (const cleanUp of cleanups.reverse()) await cleanUp();
   });
