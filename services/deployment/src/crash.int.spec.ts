@@ -100,6 +100,7 @@ describe('kill -9 between an append and what follows from it', () => {
         audit.settle();
         const planned = events.filter((event) => event.type === 'PartPlanned');
         expect(planned).toHaveLength(2);
+        expect(await resumed.db.rows('SELECT 1 FROM cohort_drafts')).toEqual([]);
         await eventually(() => {
           const ids = reader.published
             .filter(({ partitionkey }) => partitionkey === rolloutId)

@@ -18,7 +18,7 @@ type Step = (deps: DriverDeps, cause: Cause) => Promise<void>;
 /** What the process manager does when something has happened; everything else needs nothing. */
 const STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
   ['RolloutCreated', freezeCohort],
-  ['CohortFrozen', haltParts],
+  ['CohortFrozen', endPlanning],
   ['WaveOpened', openParts],
   ['WaveDeadlinePassed', (deps, cause) => expireParts(deps, cause, 'install')],
   ['BakeElapsed', assess],
@@ -36,6 +36,12 @@ const STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
 export async function drive(deps: DriverDeps, event: StoredEvent): Promise<void> {
   const cause = causeOf(event);
   if (cause !== null) await STEPS.get(event.type)?.(deps, cause);
+}
+
+async function endPlanning(deps: DriverDeps, cause: Cause): Promise<void> {
+  // The streams hold the cohort now.
+  await deps.drafts.drop(cause.rolloutId);
+  await haltParts(deps, cause);
 }
 
 async function openParts(deps: DriverDeps, cause: Cause): Promise<void> {

@@ -15,6 +15,8 @@ export async function freezeCohort(deps: DriverDeps, cause: Cause): Promise<void
   const rollout = await readCreated(deps, cause);
   if (rollout.cohort !== null) return;
   const draft = await draftOf(deps, rollout);
+  // A driver that lost its lease in between may hold a draft that came after the freeze.
+  if ((await readCreated(deps, cause)).cohort !== null) return;
   for (const [ring, parts] of draft.rings.entries()) {
     for (const [part, endpoints] of parts.entries()) {
       await planPart(deps, cause, { rolloutId: rollout.rolloutId, ring, part }, endpoints);

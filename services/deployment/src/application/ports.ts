@@ -31,6 +31,7 @@ export type CohortDrafts = Readonly<{
   /** Keeps the draft unless there is one already; returns the one that is kept. */
   keep: (rolloutId: string, draft: CohortDraft) => Promise<CohortDraft>;
   find: (rolloutId: string) => Promise<CohortDraft | null>;
+  drop: (rolloutId: string) => Promise<void>;
 }>;
 
 /** What is known of an endpoint while its lease is decided on. */

@@ -165,6 +165,10 @@ export function createWorld(o: {
         if (!drafts.has(id)) drafts.set(id, draft);
         return Promise.resolve(drafts.get(id) ?? draft);
       },
+      drop: (id) => {
+        drafts.delete(id);
+        return Promise.resolve();
+      },
       find: (id) => Promise.resolve(drafts.get(id) ?? null),
     },
     fleetSettled: () => Promise.resolve(),

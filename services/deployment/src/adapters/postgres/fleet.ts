@@ -86,6 +86,9 @@ export function cohortDraftsIn(db: Sql): CohortDrafts {
   };
   return {
     find,
+    drop: async (rolloutId) => {
+      await db.run('DELETE FROM cohort_drafts WHERE rollout_id = $1', [rolloutId]);
+    },
     keep: async (rolloutId, draft) => {
       await db.run(
         `INSERT INTO cohort_drafts (rollout_id, draft) VALUES ($1, $2::jsonb)
