@@ -19,8 +19,8 @@ import { makeSimulatedEndpoint, type SimulatedEndpoint } from './testing/simulat
 
 const UPGRADE = { package: 'alpha', version: '2.0', architecture: 'amd64' };
 const BAD_ALPHA = {
-  ...{ package: 'alpha', version: '2.0', hardwareModel: 'Model B', during: 'install' },
-  ...{ class: 'maintainer-script', transient: false, leaves: 'half-configured' },
+  ...({ package: 'alpha', version: '2.0', hardwareModel: 'Model B', during: 'install' } as const),
+  ...({ class: 'maintainer-script', transient: false, leaves: 'half-configured' } as const),
   detail: 'post-installation script returned 3',
 } as const;
 

@@ -48,7 +48,7 @@ describe('authorization', () => {
       .thenRefused('unknown-ring');
   });
   it('holds the next ring until it is widened', () => {
-    const narrow: RolloutEvent = { ...created, data: { ...creation, uptoRing: 0 } };
+    const narrow: RolloutEvent = { type: 'RolloutCreated', data: { ...creation, uptoRing: 0 } };
     const past = [narrow, frozen, ...opened, baking, gating];
     given(...past)
       .when(assess([part(0, two), part(1, two)]))
@@ -99,7 +99,7 @@ describe('the cohort', () => {
   it('is frozen but not opened after a halt', () => {
     const early: RolloutEvent = {
       type: 'HaltRequested',
-      data: { ...haltByPat.data, ring: null },
+      data: { ring: null, origin: 'operator', cause: 'odd', by: 'pat', epoch: 2 },
     };
     given(created).when(request()).then(early);
     given(created, early).when(freeze()).then(frozen);
@@ -222,7 +222,8 @@ describe('a ring', () => {
   });
   it('that is the last one closes the rollout, with the sum of all', () => {
     const last = [...running, baking, gating, passedPilot({ planned: 4, verified: 3, failed: 1 })];
-    const past = [...last, passedEmpty, broadOpen, { ...gating, data: { ring: 2 } } as const];
+    const broadGating: RolloutEvent = { type: 'BakeElapsed', data: { ring: 2 } };
+    const past = [...last, passedEmpty, broadOpen, broadGating];
     const events = rollout.decide(
       assess([part(0, { planned: 3, alreadyCompliant: 3 }, 2)], 2),
       fold(rollout, past),
