@@ -1,6 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@patchtrail/testing';
-import { openRepository, type Repository } from './adapters/feeds/signed-repository.suite.js';
+import {
+  changelogText,
+  openRepository,
+  type Repository,
+} from './adapters/feeds/signed-repository.suite.js';
 import {
   type Discovery,
   enrol,
@@ -12,6 +16,7 @@ import {
 
 type Endpoint = Awaited<ReturnType<typeof enrol>>;
 
+const changelog = changelogText('hello', [{ version: '1.0-1', text: 'First.' }]);
 const hour = (n: number) => `Fri, 20 Nov 2026 0${n}:00:00 UTC`;
 const THREE_DAYS_ON = '2026-11-24T09:00:00.000Z';
 const LATER = '2026-11-24T10:00:00.000Z';
@@ -29,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => repository.remove());
 
 const offer = async (n: number, versions: readonly string[]) => {
-  const packages = versions.map((version) => ({ name: 'hello', version }));
+  const packages = versions.map((version) => ({ name: 'hello', version, changelog }));
   await repository.publish({ packages, date: hour(n) });
   const { body } = await sync();
   return text(body, 'status');
@@ -137,6 +142,8 @@ describe('an endpoint without inventories', () => {
     await discovery.events();
     await fallSilent();
     expect(await discovery.events()).toEqual([]);
+    const { body } = await discovery.call('GET', `/v1/endpoints/${old.endpointId}`);
+    expect(field(body, 'data')).toMatchObject({ lifecycle: 'retired', staleSince: null });
   });
 
   it('is noticed by the background work', async () => {
@@ -147,7 +154,7 @@ describe('an endpoint without inventories', () => {
     });
   });
 
-  it('are many: each is noticed', async () => {
+  it('is noticed among more than one look takes', async () => {
     await discovery.db.run(
       `INSERT INTO endpoints (endpoint_id, revision, lifecycle, attributes, credential_digest,
                               agent_version, enrolled_at, last_seen_at)
@@ -265,10 +272,20 @@ describe('a patch that no archive carries any more', () => {
 
   it('is withdrawn when a later look finds it gone, if it was recorded beside the sync', async () => {
     await offer(2, []);
+    await discovery.work();
     // As if the patch had been recorded from the old index after the new one came.
     await discovery.db.run('UPDATE patches SET withdrawn_at = NULL');
+    await discovery.db.run(
+      `INSERT INTO discovery_work (kind, endpoint_id) VALUES ('applicability', $1)`,
+      [old.endpointId],
+    );
+    await discovery.work();
     await discovery.events();
     expect(await sync()).toMatchObject({ body: { status: 'unchanged' } });
-    expect(await discovery.events('PatchWithdrawn')).toHaveLength(1);
+    await discovery.work();
+    expect(await discovery.events()).toMatchObject([
+      { type: expect.stringContaining('PatchWithdrawn') },
+      { data: { changes: [{ from: 'MISSING', to: 'NOT_APPLICABLE' }] } },
+    ]);
   });
 });
