@@ -34,13 +34,15 @@ const ANY_ID = '00000000-0000-4000-8000-000000000000';
 let workDir: string;
 let dataDir: string;
 let product: Product;
+let endProduct: () => Promise<unknown> = () => Promise.resolve();
 beforeAll(async () => {
   workDir = await mkdtemp(join(tmpdir(), 'patchtrail-standalone-'));
   dataDir = join(workDir, 'data');
   product = await startProduct({ dataDir });
+  endProduct = () => product.script.kill();
 }, 120_000);
 afterAll(async () => {
-  await product.script.kill();
+  await endProduct();
   await removePostgres(join(dataDir, 'postgres'));
   await rm(workDir, { recursive: true, force: true });
 });
@@ -140,6 +142,22 @@ describe('the five services in one process', () => {
     );
     expect(await statusOf('GET /health/ready', {})).toBe(200);
   });
+});
+
+describe('a start that fails', () => {
+  it('says why and takes the server down that it has started', async () => {
+    const own = join(workDir, 'failing');
+    const { port } = new URL(product.url);
+    const script = runProduct({ dataDir: own, port });
+    try {
+      expect(await script.exited).toEqual({ code: 1, signal: null });
+      expect(script.errors()).toMatch(new RegExp(`Patchtrail cannot start: .*EADDRINUSE.*${port}`));
+      expect(await serverProcesses(own)).toEqual([]);
+    } finally {
+      await script.kill();
+      await removePostgres(join(own, 'postgres'));
+    }
+  }, 60_000);
 });
 
 /** Connects as the role with a password that nobody else knows, and puts the real one back. */
