@@ -59,7 +59,10 @@ export async function startDiscovery() {
     ...{ syncIntervalMs: 3_600_000, pollMs: 20, staleAfterMs: STALE_AFTER_MS },
   });
   const docs = [{ name: 'discovery', title: 'Patchtrail discovery', module: service.module }];
-  const app = await createHttpApp({ modules: [service.module], docs, log, now: infra.now });
+  const app = await createHttpApp({
+    ...{ modules: [service.module], docs, log, now: infra.now },
+    checkAnswers: true,
+  });
   const url = await app.listen(0, '127.0.0.1');
 
   const token = (roles: readonly Role[], departments: readonly string[] = ['*']) =>

@@ -2,6 +2,7 @@ import { Body, Get, Inject, Post, Query } from '@nestjs/common';
 import type { Principal } from '@patchtrail/auth';
 import { Selector } from '@patchtrail/contracts';
 import {
+  Answers,
   Api,
   Caller,
   Command,
@@ -14,6 +15,8 @@ import {
   PageQuery,
   personOf,
   Shaped,
+  Shows,
+  ShowsList,
   snapshot,
   Text,
 } from '@patchtrail/platform';
@@ -21,6 +24,7 @@ import type { Database } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
 import { defineGroup } from '../../application/define-group.js';
 import { groupMembers, listGroups } from '../postgres/group-queries.js';
+import { DefinedGroupAnswer, DeviceGroupAnswer, DeviceGroupRow } from './answers.js';
 import { DISCOVERY_DB, runOnce, visibleDepartments } from './request-origin.js';
 
 /** A name of its own, since decorators would take the schema of the same name for a class. */
@@ -38,6 +42,7 @@ export class DeviceGroupsController {
 
   @Post()
   @For('platform-engineer')
+  @Answers(DefinedGroupAnswer)
   define(@Body() body: DefineGroup, @Command() command: CommandInput) {
     return runOnce(this.db, command, async (tx) => {
       const group = { groupId: uuidv7(), name: body.name, selector: body.selector };
@@ -47,6 +52,7 @@ export class DeviceGroupsController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(DeviceGroupRow)
   async list(@Query() query: PageQuery) {
     const page = pageOf(query, null);
     const rows = await listGroups(this.db, page);
@@ -56,6 +62,7 @@ export class DeviceGroupsController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(DeviceGroupAnswer)
   async one(@Id() id: string, @Caller() caller: Principal) {
     const group = await groupMembers(this.db, id, visibleDepartments(personOf(caller)));
     if (group === null) throw notFound(`device group ${id}`);

@@ -9,6 +9,7 @@ import {
   EXPOSURES,
 } from '@patchtrail/contracts';
 import {
+  Answers,
   Api,
   BodyLimit,
   Caller,
@@ -29,6 +30,8 @@ import {
   PageQuery,
   personOf,
   Reply,
+  Shows,
+  ShowsList,
   snapshot,
   Text,
   TextMap,
@@ -38,6 +41,13 @@ import type { Database } from '@patchtrail/postgres';
 import { changeAttributes, retireEndpoint } from '../../application/change-endpoint.js';
 import { takeInventory } from '../../application/take-inventory.js';
 import { endpointDetails, listEndpoints } from '../postgres/endpoint-queries.js';
+import {
+  ChangedEndpointAnswer,
+  EndpointAnswer,
+  EndpointRow,
+  RetiredEndpointAnswer,
+  TakenInventoryAnswer,
+} from './answers.js';
 import { PutInventory } from './inventory.dto.js';
 import {
   assertDepartment,
@@ -79,6 +89,7 @@ export class EndpointsController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(EndpointRow)
   async list(@Query() query: EndpointsQuery, @Caller() caller: Principal) {
     if ((query.package === undefined) !== (query.version === undefined)) {
       throw invalidField('version', 'must be given together with package');
@@ -97,6 +108,7 @@ export class EndpointsController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(EndpointAnswer)
   async one(@Id() id: string, @Caller() caller: Principal, @Reply() reply: HttpReply) {
     const details = await endpointDetails(this.db, id);
     if (details === null) throw notFound(`endpoint ${id}`);
@@ -107,6 +119,7 @@ export class EndpointsController {
 
   @Patch(':id')
   @For('platform-engineer')
+  @Answers(ChangedEndpointAnswer)
   async change(
     @Id() id: string,
     @IfMatch() expected: number | '*',
@@ -130,6 +143,7 @@ export class EndpointsController {
   @Put(':id/inventory')
   @ForEndpoints()
   @BodyLimit(INVENTORY_BYTES_MAX)
+  @Answers(TakenInventoryAnswer)
   async report(
     @Id() id: string,
     @Body() body: PutInventory,
@@ -147,6 +161,7 @@ export class EndpointsController {
   @Post(':id/retirement')
   @HttpCode(200)
   @For('platform-engineer')
+  @Answers(RetiredEndpointAnswer)
   async retire(
     @Id() id: string,
     @IfMatch() expected: number | '*',

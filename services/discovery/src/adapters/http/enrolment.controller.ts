@@ -10,6 +10,7 @@ import {
   EXPOSURES,
 } from '@patchtrail/contracts';
 import {
+  Answers,
   Api,
   Caller,
   Command,
@@ -28,6 +29,7 @@ import type { Database } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
 import { enrolEndpoint, issueEnrolmentToken } from '../../application/enrol-endpoint.js';
 import type { AssignedAttributes } from '../../domain/endpoint-attributes.js';
+import { EnrolledAnswer, IssuedTokenAnswer } from './answers.js';
 import { assertDepartment, DISCOVERY_DB, runOnce } from './request-origin.js';
 
 const LABELS_MAX = 50;
@@ -87,6 +89,7 @@ export class EnrolmentTokensController {
   /** The token is in this answer and nowhere else. */
   @Post()
   @For('platform-engineer')
+  @Answers(IssuedTokenAnswer)
   async issue(
     @Body() body: IssueEnrolmentToken,
     @Caller() caller: Principal,
@@ -119,6 +122,7 @@ export class EnrolmentController {
   /** The one-time token is the check. */
   @Post()
   @ForAnyone()
+  @Answers(EnrolledAnswer)
   enrol(@Body() body: EnrolEndpoint, @Command() command: CommandInput) {
     const { token, platform, ...reported } = body;
     const { os, release, codename, architecture } = platform;

@@ -7,7 +7,7 @@ const Version = Type.String({ minLength: 1, maxLength: 200 });
 const Words = Type.Array(Type.String({ maxLength: 200 }), { maxItems: 50 });
 const closed = { additionalProperties: false };
 
-const Packages = Type.Array(
+export const Packages = Type.Array(
   Type.Object(
     {
       name: Name,
@@ -22,7 +22,7 @@ const Packages = Type.Array(
   { maxItems: 20_000 },
 );
 
-const Sources = Type.Array(
+export const Sources = Type.Array(
   Type.Object(
     {
       uri: Type.String({ minLength: 1, maxLength: 1_000 }),
@@ -35,7 +35,7 @@ const Sources = Type.Array(
   { maxItems: 500 },
 );
 
-const PendingUpgrades = Type.Array(
+export const PendingUpgrades = Type.Array(
   Type.Object(
     { package: Name, architecture: Architecture, from: Version, to: Version, origins: Words },
     closed,

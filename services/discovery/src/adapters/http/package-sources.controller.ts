@@ -1,5 +1,6 @@
 import { Body, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import {
+  Answers,
   Api,
   BodyLimit,
   Command,
@@ -11,6 +12,8 @@ import {
   paged,
   pageOf,
   PageQuery,
+  Shows,
+  ShowsList,
   snapshot,
   Text,
 } from '@patchtrail/platform';
@@ -22,6 +25,7 @@ import { fetchSource } from '../../application/fetch-source.js';
 import { admitSource, applyAnswer } from '../../application/sync-source.js';
 import { findSource, listSources } from '../postgres/source-queries.js';
 import { transactOn } from '../postgres/tx.js';
+import { AdmittedSourceAnswer, PackageSourceAnswer, SyncAnswer } from './answers.js';
 import { DISCOVERY_DB, originOf, runOnce } from './request-origin.js';
 
 export const ARCHIVE = Symbol('ARCHIVE');
@@ -56,6 +60,7 @@ export class PackageSourcesController {
   @Post()
   @For('platform-engineer')
   @BodyLimit(2 * KEYRING_CHARACTERS_MAX)
+  @Answers(AdmittedSourceAnswer)
   admit(@Body() body: AdmitSource, @Command() command: CommandInput) {
     return runOnce(this.db, command, async (tx) => {
       const { uri, suite, components, architectures, keyring } = body;
@@ -67,6 +72,7 @@ export class PackageSourcesController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(PackageSourceAnswer)
   async list(@Query() query: PageQuery) {
     const page = pageOf(query, null);
     const rows = await listSources(this.db, page);
@@ -76,6 +82,7 @@ export class PackageSourcesController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(PackageSourceAnswer)
   async one(@Id() id: string) {
     const source = await findSource(this.db, id);
     if (source === null) throw notFound(`package source ${id}`);
@@ -86,6 +93,7 @@ export class PackageSourcesController {
   @Post(':id/syncs')
   @HttpCode(200)
   @For('platform-engineer')
+  @Answers(SyncAnswer)
   async sync(@Id() id: string, @Command() command: CommandInput) {
     const ports = {
       transact: transactOn(this.db),

@@ -9,11 +9,14 @@ import {
   paged,
   pageOf,
   PageQuery,
+  Shows,
+  ShowsList,
   snapshot,
   Text,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { findPatch, listPatches } from '../postgres/patch-queries.js';
+import { PatchAnswer } from './answers.js';
 import { DISCOVERY_DB } from './request-origin.js';
 
 class PatchesQuery extends PageQuery {
@@ -27,6 +30,7 @@ export class PatchesController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(PatchAnswer)
   async list(@Query() query: PatchesQuery) {
     const { sourcePackage = null, superseded = null } = query;
     const filter = { sourcePackage, superseded };
@@ -38,6 +42,7 @@ export class PatchesController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(PatchAnswer)
   async one(@Id() id: string) {
     const patch = await findPatch(this.db, id);
     if (patch === null) throw notFound(`patch ${id}`);

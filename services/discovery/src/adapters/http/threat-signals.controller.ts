@@ -1,5 +1,6 @@
 import { Body, Get, HttpCode, Inject, Post } from '@nestjs/common';
 import {
+  Answers,
   Api,
   BodyLimit,
   Command,
@@ -7,11 +8,13 @@ import {
   For,
   Json,
   OneOf,
+  Shows,
   snapshot,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { importKev } from '../../application/import-kev.js';
 import { listSignals } from '../postgres/group-queries.js';
+import { ImportAnswer, ThreatSignalsAnswer } from './answers.js';
 import { DISCOVERY_DB, runOnce } from './request-origin.js';
 
 const CATALOGUE_BYTES_MAX = 33_554_432;
@@ -28,6 +31,7 @@ export class ThreatSignalsController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(ThreatSignalsAnswer)
   async list() {
     return snapshot({ items: await listSignals(this.db) }, { position: null, lagMs: 0 });
   }
@@ -42,6 +46,7 @@ export class ThreatSignalImportController {
   @HttpCode(200)
   @For('platform-engineer')
   @BodyLimit(CATALOGUE_BYTES_MAX)
+  @Answers(ImportAnswer)
   take(@Body() body: ImportSignal, @Command() command: CommandInput) {
     return runOnce(this.db, command, (tx) => importKev(tx, body.document, command.context.at));
   }
