@@ -84,7 +84,10 @@ export async function startDeployment(
   const now = () => new Date(Date.now() + aheadMs);
   const service = await createDeployment({ db, bus, eventStore, verifyToken, log, now });
   const docs = [{ name: 'deployment', title: 'Patchtrail deployment', module: DeploymentModule }];
-  const app = await createHttpApp({ modules: [service.module], docs, log, now });
+  const app = await createHttpApp({
+    ...{ modules: [service.module], docs, log, now },
+    checkAnswers: true,
+  });
   if (!servesOnly) await service.start();
   const url = await app.listen(0, '127.0.0.1');
   return {

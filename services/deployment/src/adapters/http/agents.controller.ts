@@ -1,6 +1,7 @@
 import { Body, Inject, Put } from '@nestjs/common';
 import type { Principal } from '@patchtrail/auth';
 import {
+  Answers,
   Api,
   Caller,
   Command,
@@ -12,6 +13,7 @@ import {
   Reply,
 } from '@patchtrail/platform';
 import { offerLease } from '../../application/offer-lease.js';
+import { LeaseAnswer } from './answers.js';
 import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './deployment-context.js';
 import { LeaseRequestDto } from './dto.js';
 import { refusing } from './refusals.js';
@@ -25,6 +27,7 @@ export class AgentsController {
   /** The endpoint's lease; 204 while there is nothing for it to do. */
   @Put(':endpointId/lease')
   @ForEndpoints()
+  @Answers(LeaseAnswer, { orNothing: true })
   async lease(
     @Id('endpointId') endpointId: string,
     @Body() { busyWith }: LeaseRequestDto,

@@ -1,6 +1,7 @@
 import { Body, Inject, Put } from '@nestjs/common';
 import type { Principal } from '@patchtrail/auth';
 import {
+  Answers,
   Api,
   Caller,
   Command,
@@ -10,6 +11,7 @@ import {
   invalidField,
 } from '@patchtrail/platform';
 import { confirmLease, recordOutcome } from '../../application/report.js';
+import { ConfirmedAnswer, RecordedOutcomeAnswer } from './answers.js';
 import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './deployment-context.js';
 import { ConfirmationDto, OutcomeDto } from './dto.js';
 import { refusing } from './refusals.js';
@@ -21,6 +23,7 @@ export class LeasesController {
   /** 200 is the permission to start; anything else forbids it. */
   @Put(':attemptId/confirmation')
   @ForEndpoints()
+  @Answers(ConfirmedAnswer)
   async confirm(
     @Id('attemptId') attemptId: string,
     @Body() { epoch }: ConfirmationDto,
@@ -35,6 +38,7 @@ export class LeasesController {
   /** 200 once the report is in the stream; the same report again changes nothing. */
   @Put(':attemptId/outcome')
   @ForEndpoints()
+  @Answers(RecordedOutcomeAnswer)
   async outcome(
     @Id('attemptId') attemptId: string,
     @Body() body: OutcomeDto,

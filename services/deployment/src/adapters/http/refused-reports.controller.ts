@@ -1,5 +1,6 @@
 import { Get, Inject, Query } from '@nestjs/common';
-import { Api, For, paged, pageOf, PageQuery, snapshot } from '@patchtrail/platform';
+import { Api, For, paged, pageOf, PageQuery, ShowsList, snapshot } from '@patchtrail/platform';
+import { RefusedReportRow } from './answers.js';
 import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './deployment-context.js';
 
 const FILTER = 'refused-reports';
@@ -11,6 +12,7 @@ export class RefusedReportsController {
   /** What agents reported and nobody took, newest first. */
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(RefusedReportRow)
   async list(@Query() query: PageQuery) {
     const page = pageOf(query, FILTER);
     const rows = await this.context.lists.refusedReports(page);

@@ -1,5 +1,6 @@
 import { Body, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import {
+  Answers,
   Api,
   AsOf,
   claim,
@@ -13,6 +14,8 @@ import {
   paged,
   pageOf,
   Reply,
+  Shows,
+  ShowsList,
   snapshot,
   withEtag,
 } from '@patchtrail/platform';
@@ -24,6 +27,7 @@ import {
   requestRollback,
 } from '../../application/operate.js';
 import { viewRollout, VIEWED_ENDPOINTS_MAX } from '../../application/view-rollout.js';
+import { OperatedRolloutAnswer, RolloutAnswer, RolloutRow } from './answers.js';
 import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './deployment-context.js';
 import { ReasonDto, RolloutsQuery } from './dto.js';
 import { refusing } from './refusals.js';
@@ -37,6 +41,7 @@ export class RolloutsController {
 
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
+  @ShowsList(RolloutRow)
   async list(@Query() query: RolloutsQuery) {
     const filter = { requestId: query.requestId ?? null };
     const page = pageOf(query, filter);
@@ -50,6 +55,7 @@ export class RolloutsController {
 
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
+  @Shows(RolloutAnswer)
   async one(@Id() id: string, @AsOf() asOf: string | undefined, @Reply() reply: HttpReply) {
     const viewed = await viewRollout(this.context.streams, id, asOf);
     if (viewed === null) throw notFound(named(id));
@@ -61,6 +67,7 @@ export class RolloutsController {
   @Post(':id/halts')
   @HttpCode(200)
   @For('platform-engineer')
+  @Answers(OperatedRolloutAnswer)
   async halt(
     @Id() id: string,
     @Body() body: ReasonDto,
@@ -74,6 +81,7 @@ export class RolloutsController {
   @Post(':id/rollbacks')
   @HttpCode(200)
   @For('platform-engineer')
+  @Answers(OperatedRolloutAnswer)
   async rollback(
     @Id() id: string,
     @Body() body: ReasonDto,
@@ -87,6 +95,7 @@ export class RolloutsController {
   @Post(':id/cancellation')
   @HttpCode(200)
   @For('platform-engineer')
+  @Answers(OperatedRolloutAnswer)
   async cancel(
     @Id() id: string,
     @Body() body: ReasonDto,
