@@ -18,7 +18,7 @@ export class AnswerCheck implements NestInterceptor {
     const answer = answerOf(context.getHandler());
     return next.handle().pipe(
       map((value: unknown) => {
-        const fault = answer === undefined ? null : answerFault(answer, value);
+        const fault = answer === undefined ? NOT_SAID : answerFault(answer, value);
         if (fault === null) return value;
         const { field, rule } = fault;
         throw new Problem(500, 'undocumented-answer', `${field} ${rule}.`, [fault]);
@@ -28,6 +28,8 @@ export class AnswerCheck implements NestInterceptor {
 }
 
 type Fault = Readonly<{ field: string; rule: string }>;
+
+const NOT_SAID: Fault = { field: '', rule: 'the route does not say what it answers' };
 
 function answerFault({ schema, orNothing }: Answer, value: unknown): Fault | null {
   if (value === undefined || value === null) {

@@ -193,6 +193,20 @@ describe('answers that are checked', () => {
     });
   });
 
+  it('are refused where the route does not say what it answers', async () => {
+    @Api('v1/trikes')
+    class TrikesController {
+      @Get() @ForAnyone() get() {
+        return {};
+      }
+    }
+    const url = await serve([TrikesController], true);
+    expect(await get(`${url}/v1/trikes`)).toMatchObject({
+      status: 500,
+      body: { errors: [{ rule: 'the route does not say what it answers' }] },
+    });
+  });
+
   it('are sent as they are where nobody asked for the check', async () => {
     const url = await serve([BikesController], false);
     expect(await sending(url, { wheels: 'none' })).toMatchObject({ status: 200 });
