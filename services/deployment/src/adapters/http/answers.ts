@@ -13,8 +13,17 @@ import { Type } from '@sinclair/typebox';
 
 const Text = Type.String();
 const RolloutStatus = literals([
-  ...['planning', 'running', 'halting', 'halted', 'rolling-back', 'closed'],
-  ...['completed', 'completed-with-exceptions', 'rolled-back', 'rollback-failed', 'cancelled'],
+  'planning',
+  'running',
+  'halting',
+  'halted',
+  'rolling-back',
+  'closed',
+  'completed',
+  'completed-with-exceptions',
+  'rolled-back',
+  'rollback-failed',
+  'cancelled',
 ]);
 
 const gateInputs = {
