@@ -7,7 +7,6 @@ export {
   type FreshProvisioned,
   testServerUrl,
 } from './fresh-database.js';
-export { lane } from './lane.js';
 export { type Exit, runScript, type RunningScript, type ScriptOptions } from './run-script.js';
 export { silentLog, type SilentLog } from './silent-log.js';
 export { allPages, assertScreenRefuses } from './screen-refusals.js';

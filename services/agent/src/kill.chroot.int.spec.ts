@@ -3,10 +3,11 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, runScript, type RunningScript } from '@patchtrail/testing';
-import { afterAll, afterEach, beforeAll, describe, it } from '@jest/globals';
+import { lane } from '@patchtrail/testing/lane';
+import { afterAll, afterEach, beforeAll, it } from '@jest/globals';
 import { attemptMark, entriesOf } from './domain/history-log.js';
 import type { Lease } from './domain/lease.js';
-import { chrootLane, type Chroot, makeChroot, missingForChroots } from './testing/chroot.js';
+import { type Chroot, makeChroot, missingForChroots } from './testing/chroot.js';
 import { leaseOf } from './testing/leases.js';
 import {
   type PatchtrailServer,
@@ -15,7 +16,6 @@ import {
 } from './testing/patchtrail-server.js';
 
 const missing = await missingForChroots();
-const lane = chrootLane('agent that is killed during a run of apt', missing);
 const DEADLINE = { deadlineMs: 30_000 };
 
 /** The run of apt that carries the mark of the attempt; it leads a process group of its own. */
@@ -28,7 +28,7 @@ async function aptOf({ attemptId }: Lease): Promise<number | undefined> {
   return undefined;
 }
 
-(lane.skipped ? describe.skip : describe)(lane.title, () => {
+lane('agent that is killed during a run of apt', missing, () => {
   let chroot: Chroot;
   let server: PatchtrailServer;
   let stateDir: string;

@@ -1,4 +1,4 @@
-import { lane } from '@patchtrail/testing';
+import { lane } from '@patchtrail/testing/lane';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { chmod, cp, mkdir, mkdtemp, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

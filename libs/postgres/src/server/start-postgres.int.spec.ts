@@ -1,4 +1,5 @@
-import { lane, runScript, type RunningScript, silentLog } from '@patchtrail/testing';
+import { runScript, type RunningScript, silentLog } from '@patchtrail/testing';
+import { lane } from '@patchtrail/testing/lane';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import {

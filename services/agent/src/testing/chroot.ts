@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openArchive } from './archive.js';
-import { inCi } from './config.js';
 
 const execute = promisify(execFile);
 const MIRROR = 'http://deb.debian.org/debian';
@@ -46,12 +45,6 @@ export async function missingForChroots(): Promise<string | null> {
   }
   if ((await exists(basePath())) || (await mirrorAnswers())) return null;
   return `apt in a chroot needs the mirror ${MIRROR}`;
-}
-
-/** Title of a suite that needs chroots, and how to declare it: under CI it fails instead of being skipped. */
-export function chrootLane(title: string, missing: string | null) {
-  const skipped = missing !== null && !inCi;
-  return { skipped, title: skipped ? `${title} [not run: ${missing}]` : title };
 }
 
 /** Built once for the host; the rename makes it whole or absent, whoever else builds it too. */

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { expect, it } from '@jest/globals';
-import { lane } from '@patchtrail/testing';
+import { lane } from '@patchtrail/testing/lane';
 import fc from 'fast-check';
 import { compareVersions } from './debian-version.js';
 import { versionText } from './debian-version.suite.js';

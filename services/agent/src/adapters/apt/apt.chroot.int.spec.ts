@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, it } from '@jest/globals';
+import { lane } from '@patchtrail/testing/lane';
+import { afterAll, beforeAll, beforeEach, it } from '@jest/globals';
 import { runAgent } from '../../agent.js';
 import type { AgentOptions } from '../../config.js';
 import { entriesOf } from '../../domain/history-log.js';
 import type { Lease } from '../../domain/lease.js';
-import { chrootLane, type Chroot, makeChroot, missingForChroots } from '../../testing/chroot.js';
+import { type Chroot, makeChroot, missingForChroots } from '../../testing/chroot.js';
 import { leaseOf, type LeasedArtifact, rollbackOf } from '../../testing/leases.js';
 import {
   type PatchtrailServer,
@@ -16,9 +17,8 @@ import {
 } from '../../testing/patchtrail-server.js';
 
 const missing = await missingForChroots();
-const lane = chrootLane('apt in a chroot', missing);
 
-(lane.skipped ? describe.skip : describe)(lane.title, () => {
+lane('apt in a chroot', missing, () => {
   let chroot: Chroot;
   let server: PatchtrailServer;
   let stateDir: string;

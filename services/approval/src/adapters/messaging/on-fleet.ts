@@ -102,7 +102,7 @@ async function saveDecision(tx: Sql, decision: PriorityDecision): Promise<void> 
   ]);
 }
 
-/** An older revision never replaces a newer one, and a revision does not bring a patch back. */
+/** An older revision never replaces a newer one; a withdrawn patch comes back with a revision. */
 const SAVE_PATCH = `
   INSERT INTO patches (patch_id, revision, content_digest, status, vendor, source_package, suite,
                        security_origin, cve_count)
@@ -111,7 +111,8 @@ const SAVE_PATCH = `
      SET revision = excluded.revision, content_digest = excluded.content_digest,
          vendor = excluded.vendor, source_package = excluded.source_package,
          suite = excluded.suite, security_origin = excluded.security_origin,
-         cve_count = excluded.cve_count
+         cve_count = excluded.cve_count,
+         status = CASE patches.status WHEN 'withdrawn' THEN 'available' ELSE patches.status END
    WHERE patches.revision <= excluded.revision`;
 
 const SAVE_ENDPOINT = `

@@ -148,6 +148,21 @@ describe('decisions from what discovery publishes', () => {
     expect(await decisionsOf(patchId)).toEqual([]);
   });
 
+  it('return with the revision that brings a withdrawn patch back', async () => {
+    const [endpointId, patchId] = [v4(), v4()];
+    await receive(
+      enrolled(endpointId, 'none'),
+      exampleMessage(discovery.PatchDiscovered, patchId, examplePatch(patchId)),
+      missing(endpointId, patchId),
+      exampleMessage(discovery.PatchWithdrawn, patchId, { patchId, reason: 'gone' }),
+    );
+    expect(await decisionsOf(patchId)).toEqual([]);
+    await receive(
+      exampleMessage(discovery.PatchRevised, patchId, examplePatch(patchId, { revision: 2 })),
+    );
+    expect(await decisionsOf(patchId)).toHaveLength(1);
+  });
+
   it('speak of the current revision only', async () => {
     const [endpointId, patchId] = [v4(), v4()];
     await receive(

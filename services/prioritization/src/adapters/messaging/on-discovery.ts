@@ -35,12 +35,10 @@ export async function onPatchEvent(tx: Sql, message: CloudEvent, at: string): Pr
   if (isEvent(discovery.PatchDiscovered, message) || isEvent(discovery.PatchRevised, message)) {
     await savePatch(tx, message.data);
     await decideAll(tx, message, at, [message.data.patchId]);
-  } else if (
-    isEvent(discovery.PatchSuperseded, message) ||
-    isEvent(discovery.PatchWithdrawn, message)
-  ) {
-    const sql = 'UPDATE patches SET offered = false WHERE patch_id = $1';
-    await tx.run(sql, [message.data.patchId]);
+  } else if (isEvent(discovery.PatchSuperseded, message)) {
+    await endPatch(tx, message.data.patchId, 'superseded');
+  } else if (isEvent(discovery.PatchWithdrawn, message)) {
+    await endPatch(tx, message.data.patchId, 'withdrawn');
   } else if (isEvent(discovery.ThreatSignalChanged, message)) {
     await saveSignals(tx, message.data);
     // The catalogue counts only once it is complete; until then the older one stays in force.
@@ -62,7 +60,8 @@ async function patchesOn(tx: Sql, endpointId: string): Promise<string[]> {
 }
 
 async function offeredPatches(tx: Sql): Promise<string[]> {
-  const rows = await tx.rows<{ id: string }>('SELECT patch_id AS id FROM patches WHERE offered');
+  const sql = "SELECT patch_id AS id FROM patches WHERE status = 'available'";
+  const rows = await tx.rows<{ id: string }>(sql);
   return rows.map(({ id }) => id);
 }
 
@@ -98,9 +97,14 @@ async function saveApplicability(
 async function savePatch(tx: Sql, patch: Patch): Promise<void> {
   await tx.run(
     `INSERT INTO patches (patch_id, patch) VALUES ($1, $2::jsonb)
-     ON CONFLICT (patch_id) DO UPDATE SET patch = excluded.patch`,
+     ON CONFLICT (patch_id) DO UPDATE SET patch = excluded.patch,
+       status = CASE patches.status WHEN 'withdrawn' THEN 'available' ELSE patches.status END`,
     [patch.patchId, JSON.stringify(patch)],
   );
+}
+
+async function endPatch(tx: Sql, patchId: string, status: string): Promise<void> {
+  await tx.run('UPDATE patches SET status = $2 WHERE patch_id = $1', [patchId, status]);
 }
 
 async function saveSignals(

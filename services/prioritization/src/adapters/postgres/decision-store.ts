@@ -16,7 +16,8 @@ const EVENT_NAMESPACE = '0b7a3a1e-6a53-5d0f-8a3b-0d6d6f0f5c2e';
 export function decisionStore(tx: Sql, cause: CloudEvent): DecisionStore {
   return {
     lockPatch: async (patchId) => {
-      const sql = 'SELECT patch FROM patches WHERE patch_id = $1 AND offered FOR UPDATE';
+      const sql =
+        "SELECT patch FROM patches WHERE patch_id = $1 AND status = 'available' FOR UPDATE";
       const [row] = await tx.rows<{ patch: Patch }>(sql, [patchId]);
       return row?.patch ?? null;
     },

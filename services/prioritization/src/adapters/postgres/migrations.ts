@@ -13,7 +13,7 @@ const schema: Migration = {
     CREATE TABLE patches (
       patch_id uuid PRIMARY KEY,
       patch jsonb NOT NULL,
-      offered boolean NOT NULL DEFAULT true
+      status text NOT NULL DEFAULT 'available'
     );
     CREATE TABLE applicability (
       endpoint_id uuid NOT NULL,

@@ -13,7 +13,7 @@ export function listDecisions(
   return db.rows<DecisionRow>(
     `SELECT d.number::text AS number, d.decision
        FROM decisions d JOIN patches p USING (patch_id)
-      WHERE p.offered AND d.patch_revision = (p.patch ->> 'revision')::int
+      WHERE p.status = 'available' AND d.patch_revision = (p.patch ->> 'revision')::int
         AND ($1::uuid IS NULL OR d.patch_id = $1)
         AND ($2::text IS NULL OR d.category = $2)
         AND d.number > $3::bigint

@@ -69,7 +69,8 @@ async function projectPatch(tx: Sql, message: CloudEvent): Promise<boolean> {
   if (isEvent(discovery.PatchDiscovered, message) || isEvent(discovery.PatchRevised, message)) {
     await tx.run(
       `INSERT INTO patches (patch_id, vendor_key, title) VALUES ($1, $2, $3)
-       ON CONFLICT (patch_id) DO UPDATE SET title = excluded.title`,
+       ON CONFLICT (patch_id) DO UPDATE SET title = excluded.title,
+         status = CASE patches.status WHEN 'withdrawn' THEN 'available' ELSE patches.status END`,
       [message.data.patchId, message.data.vendorKey, message.data.title],
     );
   } else if (isEvent(discovery.PatchSuperseded, message)) {
