@@ -22,6 +22,8 @@ export type Launched = {
   readonly pid: number;
   readonly url: string;
   readonly exited: Promise<void>;
+  /** Lets the server's end be waited for: until then this process may end before it. */
+  readonly awaitable: () => void;
 };
 
 /** The server ended before it took connections; `log` is what it wrote meanwhile. */
@@ -127,7 +129,9 @@ export async function launchServer(launch: Launch): Promise<Launched> {
     const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
     const ready = await holdsWithin(READY_MS, async () => ended() || (await answers(url)));
     if (ended()) throw new StartFailed(launch.server.version, await tail(log, size));
-    if (ready && child.pid !== undefined) return { pid: child.pid, url, exited };
+    if (ready && child.pid !== undefined) {
+      return { pid: child.pid, url, exited, awaitable: () => child.ref() };
+    }
     child.kill('SIGQUIT');
     throw new StartFailed(launch.server.version, await tail(log, size));
   } finally {

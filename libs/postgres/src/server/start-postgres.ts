@@ -65,6 +65,13 @@ const PASSING = [
   'pre-existing shared memory block',
 ];
 
+/** Of two that start at once, one may find the other's server before it holds the owner's lease. */
+const ENDED_BY_ANOTHER = 'received fast shutdown request';
+
+function taken(data: string): Error {
+  return new Error(`Another process has taken the database in ${data} over.`);
+}
+
 async function ownerLease(url: string): Promise<Lease | null> {
   let lease: Lease | null = null;
   await holdsWithin(
@@ -103,11 +110,13 @@ async function clearTheWay(launch: Launch, log: PostgresLog): Promise<void> {
 }
 
 async function launched(launch: Launch, log: PostgresLog): Promise<Launched> {
+  const { data } = launch;
   for (let attempt = 1; ; attempt += 1) {
     await clearTheWay(launch, log);
     try {
       return await launchServer(launch);
     } catch (error) {
+      if (error instanceof StartFailed && error.log.includes(ENDED_BY_ANOTHER)) throw taken(data);
       const passing =
         error instanceof StartFailed && PASSING.some((text) => error.log.includes(text));
       if (!passing || attempt === ATTEMPTS_MAX) throw error;
@@ -128,12 +137,13 @@ async function accountFor(place: Place): Promise<Account | undefined> {
 function running(
   server: ServerBinaries,
   data: string,
-  { pid, url, exited }: Launched,
+  { pid, url, exited, awaitable }: Launched,
   lease: Lease,
   log: PostgresLog,
 ): RunningPostgres {
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
+    awaitable();
     await stopServer(pid, data);
     await exited;
     await lease.release();
@@ -168,7 +178,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   const launch = { server, account, place: place.folder, data, settings, urlAt };
   const started = await launched(launch, log);
   const lease = await ownerLease(started.url);
-  if (!lease) throw new Error(`Another process has taken the database in ${data} over.`);
+  if (!lease) throw taken(data);
   log.info(`PostgreSQL ${server.version} (${server.kind}) runs in ${data}.`);
   return running(server, data, started, lease, log);
 }
