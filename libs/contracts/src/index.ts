@@ -10,6 +10,7 @@ export {
   isEvent,
   toCloudEvent,
 } from './define-event.js';
+export { decoder } from './decoder.js';
 export { Cap, Change, digestOf, PatchRef, Plan, Ring } from './change.js';
 export {
   type GroupSelectors,

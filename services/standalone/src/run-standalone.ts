@@ -13,7 +13,10 @@ export async function runStandalone(): Promise<void> {
     );
     const signal = await untilSignal();
     log.info({ signal }, 'Stopping.');
-    await running.stop();
+    await running.stop().catch((error: unknown) => {
+      log.error({ err: error }, 'Not everything could be stopped.');
+      process.exitCode = 1;
+    });
   } catch (error) {
     process.stderr.write(
       `Patchtrail cannot start: ${error instanceof Error ? error.message : String(error)}\n`,

@@ -47,7 +47,12 @@ export async function startStandalone(
 ): Promise<Standalone> {
   const undo: (() => Promise<void>)[] = [];
   const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    const failures: unknown[] = [];
+    // One part that cannot stop must not keep the others, the database server above all, running.
+    for (const step of undo.splice(0).reverse()) {
+      await step().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '));
   };
   try {
     const server = await openServer(config, log);
@@ -74,7 +79,9 @@ export async function startStandalone(
     const url = await app.listen(config.port, config.host);
     return { url, postgres: server.description, stop };
   } catch (error) {
-    await stop();
+    await stop().catch((failure: unknown) => {
+      log.error({ err: failure }, 'Not everything that had been started could be stopped.');
+    });
     throw error;
   }
 }

@@ -97,8 +97,8 @@ async function perform(
     held = result.checks.every(({ ok }) => ok);
     return result;
   } finally {
-    await fleet?.close();
-    await product?.stop();
+    const ends = await Promise.allSettled([fleet?.close(), product?.stop()]);
+    for (const end of ends) if (end.status === 'rejected') progress(String(end.reason));
     if (held && !options.keep) await rm(workDir, { recursive: true, force: true });
     else progress(`kept, with the logs: ${workDir}`);
   }

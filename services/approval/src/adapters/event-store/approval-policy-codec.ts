@@ -1,7 +1,7 @@
+import { decoder } from '@patchtrail/contracts';
 import { type Codec, jsonCodec } from '@patchtrail/event-store';
 import { Type } from '@sinclair/typebox';
 import type { ApprovalPolicyEvent } from '../../domain/approval-policy.js';
-import { decoder } from './decoder.js';
 import { By, Stages } from './stored-types.js';
 
 const Text = Type.String();

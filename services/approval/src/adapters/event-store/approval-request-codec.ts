@@ -1,8 +1,7 @@
-import { Category, Change } from '@patchtrail/contracts';
+import { Category, Change, decoder } from '@patchtrail/contracts';
 import { type Codec, jsonCodec } from '@patchtrail/event-store';
 import { Type } from '@sinclair/typebox';
 import type { ApprovalRequestEvent } from '../../domain/approval-request.js';
-import { decoder } from './decoder.js';
 import { By, Instant, Stages } from './stored-types.js';
 
 const Text = Type.String();

@@ -1,7 +1,7 @@
+import { decoder } from '@patchtrail/contracts';
 import { type Codec, jsonCodec } from '@patchtrail/event-store';
 import { Type } from '@sinclair/typebox';
 import type { PlanTemplateEvent } from '../../domain/plan-template.js';
-import { decoder } from './decoder.js';
 import { By, Rollout } from './stored-types.js';
 
 const Definition = Type.Intersect([Rollout, By]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { type CloudEvent, toCloudEvent } from '@patchtrail/contracts';
+import { type CloudEvent, toCloudEvent, decoder } from '@patchtrail/contracts';
 import {
   createMemoryEventStore,
   type Json,
@@ -18,7 +18,6 @@ import type { ApprovalRequestEvent } from '../../domain/approval-request.js';
 import type { PlanTemplateEvent } from '../../domain/plan-template.js';
 import { Type } from '@sinclair/typebox';
 import { approvalRequestCodec } from './approval-request-codec.js';
-import { decoder } from './decoder.js';
 import { publicationOf, publishTo } from './publish.js';
 import { streamsOf } from './streams.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import type { CloudEvent } from '@patchtrail/contracts';
+import { type CloudEvent, decoder } from '@patchtrail/contracts';
 import {
   createMemoryEventStore,
   type Json,
@@ -18,7 +18,6 @@ import { createStreams } from '../../application/streams.js';
 import { viewRollout } from '../../application/view-rollout.js';
 import type { RolloutEvent } from '../../domain/rollout-messages.js';
 import type { WavePartEvent } from '../../domain/wave-part-messages.js';
-import { decoder } from './decoder.js';
 import { publishTo } from './publish.js';
 import { rolloutCodec } from './rollout-codec.js';
 import { wavePartCodec } from './wave-part-codec.js';

@@ -1,9 +1,16 @@
-import { PatchRef, Plan, Selector } from '@patchtrail/contracts';
+import {
+  PatchRef,
+  Plan,
+  Selector,
+  decoder,
+  Count,
+  literals,
+  nullable,
+} from '@patchtrail/contracts';
 import { type Codec, jsonCodec } from '@patchtrail/event-store';
 import { type TSchema, Type } from '@sinclair/typebox';
 import type { RolloutEvent } from '../../domain/rollout-messages.js';
-import { decoder } from './decoder.js';
-import { Count, literals, nullable, TimerData } from './stored-types.js';
+import { TimerData } from './stored-types.js';
 
 type Decoders = {
   [T in RolloutEvent['type']]: (data: unknown) => Extract<RolloutEvent, { type: T }>['data'];

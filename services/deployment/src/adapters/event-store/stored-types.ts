@@ -1,14 +1,7 @@
-import { type TSchema, Type } from '@sinclair/typebox';
+import { Count } from '@patchtrail/contracts';
+import { Type } from '@sinclair/typebox';
 
-/** The schema words that both codecs use. */
-export const Count = Type.Integer({ minimum: 0 });
-
-export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
-
-export function literals<const T extends readonly string[]>(values: T) {
-  return Type.Unsafe<T[number]>(Type.Union(values.map((value) => Type.Literal(value))));
-}
-
+/** The timer fact that both kinds of stream record. */
 export const TimerData = Type.Object({
   timerId: Type.String(),
   dueAt: Type.String(),

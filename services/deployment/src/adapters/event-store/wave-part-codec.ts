@@ -1,8 +1,8 @@
+import { decoder, Count, literals, nullable } from '@patchtrail/contracts';
 import { type Codec, jsonCodec } from '@patchtrail/event-store';
 import { type TSchema, Type } from '@sinclair/typebox';
 import type { WavePartEvent } from '../../domain/wave-part-messages.js';
-import { decoder } from './decoder.js';
-import { Count, literals, nullable, TimerData } from './stored-types.js';
+import { TimerData } from './stored-types.js';
 
 type Decoders = {
   [T in WavePartEvent['type']]: (data: unknown) => Extract<WavePartEvent, { type: T }>['data'];

@@ -1,7 +1,7 @@
-import { type Static, type TSchema } from '@sinclair/typebox';
+import type { Static, TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 
-/** Checks stored data against its schema; the error names the field and its rule. */
+/** Checks stored data against its schema; a TypeError names the field and its rule. */
 export function decoder<S extends TSchema>(schema: S): (data: unknown) => Static<S> {
   const check = TypeCompiler.Compile(schema);
   return (data) => {
