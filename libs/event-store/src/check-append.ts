@@ -6,6 +6,7 @@ import {
   type ExpectedRevision,
   InvalidEvent,
   type NewEvent,
+  type ReadAllOptions,
   type ReadOptions,
 } from './event-store.js';
 import { parseInstant } from './instant.js';
@@ -48,14 +49,33 @@ export function checkPrefixes(prefixes: readonly string[]): void {
 /** The page that is asked for, with the defaults filled in. */
 export function checkRead(stream: string, options: ReadOptions): Required<ReadOptions> {
   checkStream(stream);
-  const { from = 0, maxCount = READ_COUNT_DEFAULT } = options;
+  const { direction = 'forwards', maxCount = READ_COUNT_DEFAULT } = options;
+  const from = options.from ?? (direction === 'forwards' ? 0 : REVISION_MAX);
   demand(isRevision(from), 'from', 'must be a whole number of at least 0');
+  checkPage(direction, maxCount);
+  return { from, direction, maxCount };
+}
+
+/** The page of all events that is asked for, with the defaults filled in. */
+export function checkReadAll(options: ReadAllOptions): Required<ReadAllOptions> {
+  const { from = null, direction = 'forwards', prefixes = [] } = options;
+  const { maxCount = READ_COUNT_DEFAULT } = options;
+  checkPrefixes(prefixes);
+  checkPage(direction, maxCount);
+  return { from, direction, prefixes, maxCount };
+}
+
+function checkPage(direction: string, maxCount: number): void {
+  demand(
+    direction === 'forwards' || direction === 'backwards',
+    'direction',
+    'must be forwards or backwards',
+  );
   demand(
     Number.isInteger(maxCount) && maxCount >= 1 && maxCount <= READ_COUNT_MAX,
     'maxCount',
     `must be a whole number from 1 to ${READ_COUNT_MAX}`,
   );
-  return { from, maxCount };
 }
 
 /** Frozen copies of the events of a valid append. */

@@ -58,11 +58,31 @@ export type SubscribeOptions = Readonly<{
   signal: AbortSignal;
 }>;
 
+export type Direction = 'forwards' | 'backwards';
+
 export type ReadOptions = Readonly<{
-  /** First revision to return; 0 by default. */
+  /** First revision to return: 0 by default, backwards the newest. */
   from?: number;
+  direction?: Direction;
   /** At most this many events; 1,000 by default, 10,000 at most. A shorter page is the last one. */
   maxCount?: number;
+}>;
+
+export type ReadAllOptions = Readonly<{
+  /** Exclusive; `null`, the default, is the beginning, and backwards the end. */
+  from?: Position | null;
+  direction?: Direction;
+  /** Stream name prefixes with their dash, as for a subscription. Empty, the default: everything. */
+  prefixes?: readonly string[];
+  /** At most this many events; 1,000 by default, 10,000 at most. */
+  maxCount?: number;
+}>;
+
+/** A page of all events. It may be short or empty without being the last: a filter costs reading. */
+export type AllPage = Readonly<{
+  events: readonly StoredEvent[];
+  /** Where the next page goes on; `null` where there was nothing more. */
+  next: Position | null;
 }>;
 
 /**
@@ -83,8 +103,20 @@ export interface EventStore {
     events: readonly NewEvent[],
   ): Promise<AppendResult>;
 
-  /** One page of a stream in revision order; empty for a stream that does not exist. */
+  /**
+   * One page of a stream in the order of its revisions, or against it; empty for a stream that does
+   * not exist. Of a stream whose beginning was archived or truncated it gives what is left.
+   */
   read(stream: string, options?: ReadOptions): Promise<readonly StoredEvent[]>;
+
+  /** One page of the events of all streams in the order of their positions, or against it. */
+  readAll(options?: ReadAllOptions): Promise<AllPage>;
+
+  /**
+   * A text that tells this store from every other one, for as long as it exists. Positions mean
+   * nothing in another store.
+   */
+  identity(): Promise<string>;
 
   /** The position of the newest event, `null` while the store is empty. */
   head(): Promise<Position | null>;

@@ -1,9 +1,11 @@
 export { APPEND_EVENTS_MAX } from './check-append.js';
 export { type Codec, jsonCodec, UndecodableEvent } from './codec.js';
 export {
+  type AllPage,
   APPEND_BYTES_MAX,
   AppendTooLarge,
   type AppendResult,
+  type Direction,
   type EventMetadata,
   type EventStore,
   type ExpectedRevision,
@@ -11,6 +13,7 @@ export {
   type Json,
   type NewEvent,
   type Position,
+  type ReadAllOptions,
   type ReadOptions,
   type StoredEvent,
   type SubscribeOptions,

@@ -1,4 +1,4 @@
-import { eventStoreSuite } from './event-store.suite.js';
+import { eventStoreSuite } from './conformance/event-store.suite.js';
 import { createMemoryEventStore } from './memory-event-store.js';
 
 eventStoreSuite('memory', () =>

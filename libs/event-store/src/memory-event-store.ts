@@ -1,10 +1,13 @@
-import { checkAppend, checkPrefixes, checkRead } from './check-append.js';
+import { randomUUID } from 'node:crypto';
+import { checkAppend, checkPrefixes, checkRead, checkReadAll } from './check-append.js';
 import {
+  type AllPage,
   type AppendResult,
   type EventStore,
   type ExpectedRevision,
   type NewEvent,
   type Position,
+  type ReadAllOptions,
   type ReadOptions,
   type StoredEvent,
   type SubscribeOptions,
@@ -44,13 +47,19 @@ export function createMemoryEventStore(options: { now?: () => Date } = {}): Even
   };
 
   const page = (stream: string, readOptions: ReadOptions): readonly StoredEvent[] => {
-    const { from, maxCount } = checkRead(stream, readOptions);
-    return (streams.get(stream) ?? []).slice(from, from + maxCount);
+    const { from, direction, maxCount } = checkRead(stream, readOptions);
+    const stored = streams.get(stream) ?? [];
+    if (direction === 'forwards') return stored.slice(from, from + maxCount);
+    const end = Math.min(from + 1, stored.length);
+    return stored.slice(Math.max(0, end - maxCount), end).reverse();
   };
 
+  const identity = `memory:${randomUUID()}`;
   return {
     append: (stream, expected, events) => settle(() => store(stream, expected, events)),
     read: (stream, readOptions = {}) => settle(() => page(stream, readOptions)),
+    readAll: (readOptions = {}) => settle(() => allPage(log, readOptions)),
+    identity: () => Promise.resolve(identity),
     head: () => settle(() => log.all.at(-1)?.position ?? null),
     subscribe: (subscribeOptions) => follow(log, subscribeOptions),
     comparePositions: compareNumbered,
@@ -83,6 +92,22 @@ function resultOf(stored: readonly StoredEvent[]): AppendResult {
   return { revision: last.revision, position: last.position };
 }
 
+function allPage(log: Log, options: ReadAllOptions): AllPage {
+  const { from, direction, prefixes, maxCount } = checkReadAll(options);
+  const start = Number(numberOf(from));
+  const isForwards = direction === 'forwards';
+  const rest = isForwards
+    ? log.all.slice(start)
+    : log.all.slice(0, from === null ? undefined : start - 1).reverse();
+  const events = rest.filter(({ stream }) => isUnder(prefixes, stream)).slice(0, maxCount);
+  const isLast = events.length < maxCount;
+  return { events, next: isLast ? null : (events.at(-1)?.position ?? null) };
+}
+
+function isUnder(prefixes: readonly string[], stream: string): boolean {
+  return prefixes.length === 0 || prefixes.some((prefix) => stream.startsWith(prefix));
+}
+
 async function* follow(log: Log, options: SubscribeOptions): AsyncGenerator<SubscriptionItem> {
   const { prefixes, signal } = options;
   checkPrefixes(prefixes);
@@ -92,8 +117,7 @@ async function* follow(log: Log, options: SubscribeOptions): AsyncGenerator<Subs
     const event = log.all[at];
     if (event !== undefined) {
       at += 1;
-      const isWanted = prefixes.length === 0 || prefixes.some((p) => event.stream.startsWith(p));
-      if (isWanted) yield { kind: 'event', event };
+      if (isUnder(prefixes, event.stream)) yield { kind: 'event', event };
       continue;
     }
     const position = positionFrom(BigInt(at));

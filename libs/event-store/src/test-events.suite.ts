@@ -28,6 +28,11 @@ export function freshPrefix(): string {
   return `t${randomUUID().replaceAll('-', '')}-`;
 }
 
+/** A stream that no other test uses. */
+export function freshStream(prefix = freshPrefix()): string {
+  return `${prefix}${randomUUID()}`;
+}
+
 export function newEvent(data: Json = { n: 1 }, id: string = randomUUID()): NewEvent {
   return { id, type: 'Counted', data, metadata };
 }

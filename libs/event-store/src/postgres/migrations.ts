@@ -81,6 +81,16 @@ REVOKE ALL ON FUNCTION event_store.append FROM PUBLIC;
 REVOKE ALL ON FUNCTION event_store.last_revision FROM PUBLIC;
 `,
   },
+  {
+    name: 'event-store-002-identity',
+    sql: `
+CREATE TABLE event_store.identity (
+  id uuid NOT NULL,
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only)
+);
+INSERT INTO event_store.identity (id) VALUES (gen_random_uuid());
+`,
+  },
 ];
 
 /**
@@ -92,7 +102,7 @@ export function eventStoreGrants(role: string): string {
   return `
 REVOKE ALL ON ALL TABLES IN SCHEMA event_store FROM ${grantee};
 GRANT USAGE ON SCHEMA event_store TO ${grantee};
-GRANT SELECT ON event_store.events TO ${grantee};
+GRANT SELECT ON event_store.events, event_store.identity TO ${grantee};
 GRANT INSERT (stream, revision, id, type, data, metadata) ON event_store.events TO ${grantee};
 GRANT EXECUTE ON FUNCTION event_store.append, event_store.last_revision TO ${grantee};
 `;

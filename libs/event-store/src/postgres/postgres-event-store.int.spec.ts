@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '@patchtrail/testing';
 import { Client } from 'pg';
 import type { EventStore } from '../event-store.js';
-import { eventStoreSuite } from '../event-store.suite.js';
+import { eventStoreSuite } from '../conformance/event-store.suite.js';
 import { openFreshStore, type OpenedStore } from '../databases.suite.js';
 import { eventsIn, follow, freshPrefix, newEvents } from '../test-events.suite.js';
 import { openPostgresEventStore } from './postgres-event-store.js';

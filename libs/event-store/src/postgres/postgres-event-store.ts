@@ -1,16 +1,18 @@
 import { Pool } from 'pg';
-import { checkAppend, checkRead } from '../check-append.js';
+import { checkAppend, checkRead, checkReadAll } from '../check-append.js';
 import {
+  type AllPage,
   type AppendResult,
   type EventStore,
   type ExpectedRevision,
   type NewEvent,
   type Position,
+  type ReadAllOptions,
   type ReadOptions,
   type StoredEvent,
   WrongExpectedRevision,
 } from '../event-store.js';
-import { compareNumbered, positionFrom } from '../position.js';
+import { compareNumbered, numberOf, positionFrom } from '../position.js';
 import { EVENT_COLUMNS, type EventRow, storedEventOf } from './event-row.js';
 import { subscribe } from './subscription.js';
 import { createWakeUps } from './wake-ups.js';
@@ -23,6 +25,8 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 /** Longer than the server's own limit, for a server that no longer answers at all. */
 const ANSWER_TIMEOUT_MS = 15_000;
+
+const POSITION_MAX = 2n ** 63n - 1n;
 
 type Appended = { stored: boolean; revision: number; position: string | null };
 
@@ -50,6 +54,8 @@ export async function openPostgresEventStore(options: {
   return {
     append: (stream, expected, events) => append(pool, stream, expected, events),
     read: (stream, readOptions = {}) => read(pool, stream, readOptions),
+    readAll: (readOptions = {}) => readAll(pool, readOptions),
+    identity: () => identity(pool),
     head: () => head(pool),
     subscribe: (subscribeOptions) => subscribe(pool, wakeUps, subscribeOptions),
     comparePositions: compareNumbered,
@@ -106,13 +112,36 @@ async function read(
   stream: string,
   options: ReadOptions,
 ): Promise<readonly StoredEvent[]> {
-  const { from, maxCount } = checkRead(stream, options);
+  const { from, direction, maxCount } = checkRead(stream, options);
+  const [comparison, order] = direction === 'forwards' ? ['>=', 'ASC'] : ['<=', 'DESC'];
   const { rows } = await pool.query<EventRow>(
     `SELECT ${EVENT_COLUMNS} FROM event_store.events
-     WHERE stream = $1 AND revision >= $2 ORDER BY revision LIMIT $3`,
+     WHERE stream = $1 AND revision ${comparison} $2 ORDER BY revision ${order} LIMIT $3`,
     [stream, from, maxCount],
   );
   return rows.map(storedEventOf);
+}
+
+async function readAll(pool: Pool, options: ReadAllOptions): Promise<AllPage> {
+  const { from, direction, prefixes, maxCount } = checkReadAll(options);
+  const [comparison, order] = direction === 'forwards' ? ['>', 'ASC'] : ['<', 'DESC'];
+  const start = from === null && direction === 'backwards' ? POSITION_MAX : numberOf(from);
+  const { rows } = await pool.query<EventRow>(
+    `SELECT ${EVENT_COLUMNS} FROM event_store.events
+     WHERE position ${comparison} $1 AND ($2::text[] = '{}' OR stream ^@ ANY ($2))
+     ORDER BY position ${order} LIMIT $3`,
+    [start.toString(), prefixes, maxCount],
+  );
+  const events = rows.map(storedEventOf);
+  const isLast = events.length < maxCount;
+  return { events, next: isLast ? null : (events.at(-1)?.position ?? null) };
+}
+
+async function identity(pool: Pool): Promise<string> {
+  const { rows } = await pool.query<{ id: string }>('SELECT id FROM event_store.identity');
+  const [row] = rows;
+  if (row === undefined) throw new Error('The event store has no identity.');
+  return `postgres:${row.id}`;
 }
 
 async function head(pool: Pool): Promise<Position | null> {

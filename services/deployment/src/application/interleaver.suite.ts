@@ -20,6 +20,7 @@ export function createInterleaver(inner: EventStore, random: (n: number) => numb
   const gate = () => new Promise<void>((resolve) => gates.push(resolve));
 
   const store: EventStore = {
+    ...inner,
     append: async (...of) => {
       await gate();
       return inner.append(...of);
@@ -28,9 +29,6 @@ export function createInterleaver(inner: EventStore, random: (n: number) => numb
       await gate();
       return inner.read(...of);
     },
-    head: () => inner.head(),
-    subscribe: (options) => inner.subscribe(options),
-    comparePositions: (a, b) => inner.comparePositions(a, b),
   };
 
   const run = async (work: readonly (() => Promise<void>)[]): Promise<void> => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { type EventStore, type StoredEvent, WrongExpectedRevision } from './event-store.js';
-import { eventsIn, follow, freshPrefix, newEvents } from './test-events.suite.js';
+import { type EventStore, type StoredEvent, WrongExpectedRevision } from '../event-store.js';
+import { eventsIn, follow, freshPrefix, newEvents } from '../test-events.suite.js';
 
 const WRITERS = 16;
 const STREAMS = 6;
