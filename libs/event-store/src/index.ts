@@ -32,6 +32,7 @@ export { commandIdFrom } from './ids.js';
 export { createMemoryEventStore } from './memory-event-store.js';
 export { eventStoreGrants, eventStoreMigrations } from './postgres/migrations.js';
 export { openPostgresEventStore } from './postgres/postgres-event-store.js';
+export { bindStore, ForeignEventStore } from './follow/bind-store.js';
 export type { Log } from './follow/log.js';
 export { projectionMigrations } from './follow/migrations.js';
 export { type ParkedEvent, parkedEvents, replayParkedEvents } from './follow/parked-events.js';

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import {
+  bindStore,
   type EventStore,
   parkedEvents,
   type Projection,
@@ -39,6 +40,7 @@ export async function createApproval(
 ): Promise<Service> {
   const { db, bus, eventStore: store, log, now } = infra;
   await ensureTopics(bus);
+  await bindStore(db, store);
   const streams = streamsOf(store);
   const lists = listsIn(db);
   const work = background();

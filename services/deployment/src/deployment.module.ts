@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import {
+  bindStore,
   type EventStore,
   parkedEvents,
   type Projection,
@@ -52,6 +53,7 @@ export async function createDeployment(
 ): Promise<Service> {
   const { db, bus, eventStore: store, verifyToken, log, now } = infra;
   await ensureTopics(bus);
+  await bindStore(db, store);
   const streams = createStreams(store, { rollout: rolloutCodec, wavePart: wavePartCodec });
   const work = background();
   const { signal } = work;

@@ -47,4 +47,13 @@ CREATE TABLE timers (
 CREATE INDEX timers_due ON timers (coalesce(retry_at, due_at)) WHERE elapsed_at IS NULL;
 `,
   },
+  {
+    name: 'event-store-102-followed-store',
+    sql: `
+CREATE TABLE followed_store (
+  identity text NOT NULL,
+  is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only)
+);
+`,
+  },
 ];
