@@ -24,7 +24,11 @@ function refusalOf(env: Readonly<Record<string, string>>): ConfigError {
 describe('the configuration of the standalone profile', () => {
   it('may be empty', () => {
     expect(standaloneConfig({})).toEqual({
+      services: ['discovery', 'prioritization', 'approval', 'deployment', 'reporting'],
       databaseUrl: null,
+      databaseUrls: new Map(),
+      busUrl: null,
+      eventStoreUrl: null,
       postgres: 'auto',
       dataDir: resolve('.patchtrail'),
       host: '127.0.0.1',
@@ -37,6 +41,14 @@ describe('the configuration of the standalone profile', () => {
     const config = standaloneConfig({
       ...auth,
       DATABASE_URL: 'postgres://user:word@db.example:5432/postgres',
+      DISCOVERY_DATABASE_URL: 'postgres://discovery@db.example/discovery',
+      PRIORITIZATION_DATABASE_URL: 'postgres://prioritization@db.example/prioritization',
+      APPROVAL_DATABASE_URL: 'postgres://approval@db.example/approval',
+      DEPLOYMENT_DATABASE_URL: 'postgres://deployment@db.example/deployment',
+      REPORTING_DATABASE_URL: 'postgres://reporting@db.example/reporting',
+      BUS_DATABASE_URL: 'postgresql://bus@db.example/bus',
+      EVENT_STORE_URL: 'esdb+discover://user:word@store.example:2113?tls=true',
+      PATCHTRAIL_SERVICES: 'deployment, approval',
       PATCHTRAIL_POSTGRES: 'embedded',
       PATCHTRAIL_DATA_DIR: '/srv/data',
       PATCHTRAIL_HOST: '::1',
@@ -44,7 +56,17 @@ describe('the configuration of the standalone profile', () => {
       HOME: '/root',
     });
     expect(config).toEqual({
+      services: ['approval', 'deployment'],
       databaseUrl: 'postgres://user:word@db.example:5432/postgres',
+      databaseUrls: new Map([
+        ['discovery', 'postgres://discovery@db.example/discovery'],
+        ['prioritization', 'postgres://prioritization@db.example/prioritization'],
+        ['approval', 'postgres://approval@db.example/approval'],
+        ['deployment', 'postgres://deployment@db.example/deployment'],
+        ['reporting', 'postgres://reporting@db.example/reporting'],
+      ]),
+      busUrl: 'postgresql://bus@db.example/bus',
+      eventStoreUrl: 'esdb+discover://user:word@store.example:2113?tls=true',
       postgres: 'embedded',
       dataDir: '/srv/data',
       host: '::1',
@@ -64,6 +86,12 @@ describe('the configuration of the standalone profile', () => {
   it.each([
     [{ DATABASE_URL: `mysql://u:${SECRET}@h/d` }, 'DATABASE_URL', /postgres/],
     [{ DATABASE_URL: `postgres://u:${SECRET}@h:port/d` }, 'DATABASE_URL', /valid URL/],
+    [{ APPROVAL_DATABASE_URL: `mysql://${SECRET}` }, 'APPROVAL_DATABASE_URL', /postgres/],
+    [{ BUS_DATABASE_URL: `postgres://u:${SECRET}@h:port/d` }, 'BUS_DATABASE_URL', /valid URL/],
+    [{ EVENT_STORE_URL: `redis://u:${SECRET}@h` }, 'EVENT_STORE_URL', /esdb/],
+    [{ EVENT_STORE_URL: `memory:${SECRET}` }, 'EVENT_STORE_URL', /esdb/],
+    [{ PATCHTRAIL_SERVICES: `approval,${SECRET}` }, 'PATCHTRAIL_SERVICES', /names of discovery/],
+    [{ PATCHTRAIL_SERVICES: 'approval,approval' }, 'PATCHTRAIL_SERVICES', /different/],
     [{ PATCHTRAIL_POSTGRES: SECRET }, 'PATCHTRAIL_POSTGRES', /./],
     [{ PATCHTRAIL_HOST: `${SECRET}/24` }, 'PATCHTRAIL_HOST', /match/],
     [{ PATCHTRAIL_PORT: '65536' }, 'PATCHTRAIL_PORT', /65535/],

@@ -2,12 +2,28 @@ import { join, resolve } from 'node:path';
 import type { TokenVerifierOptions } from '@patchtrail/auth';
 import { ConfigError, readConfig } from '@patchtrail/platform';
 import { type Static, Type } from '@sinclair/typebox';
+import { SERVICE_NAMES, type ServiceName } from './services.js';
+
+const POSTGRES_URL = '^postgres(ql)?://';
 
 const CHOICES = ['auto', 'embedded', 'installed'] as const;
 
 const Environment = Type.Object({
-  /** An administrator's URL; without it a server of its own is started. */
-  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
+  /** An administrator's URL; without it a server of its own is started where one is needed. */
+  DATABASE_URL: Type.Optional(Type.String({ pattern: POSTGRES_URL })),
+  /** Databases that are there already, each with the URL of its own role. */
+  DISCOVERY_DATABASE_URL: Type.Optional(Type.String({ pattern: POSTGRES_URL })),
+  PRIORITIZATION_DATABASE_URL: Type.Optional(Type.String({ pattern: POSTGRES_URL })),
+  APPROVAL_DATABASE_URL: Type.Optional(Type.String({ pattern: POSTGRES_URL })),
+  DEPLOYMENT_DATABASE_URL: Type.Optional(Type.String({ pattern: POSTGRES_URL })),
+  REPORTING_DATABASE_URL: Type.Optional(Type.String({ pattern: POSTGRES_URL })),
+  BUS_DATABASE_URL: Type.Optional(Type.String({ pattern: POSTGRES_URL })),
+  /** PostgreSQL, EventStoreDB, or the memory of this process. */
+  EVENT_STORE_URL: Type.Optional(
+    Type.String({ pattern: '^(memory:$|postgres(ql)?://|esdb(\\+discover)?://)' }),
+  ),
+  /** Names with commas between them; all of them by default. */
+  PATCHTRAIL_SERVICES: Type.Optional(Type.String({ minLength: 1 })),
   PATCHTRAIL_POSTGRES: Type.Optional(Type.String({ pattern: `^(${CHOICES.join('|')})$` })),
   PATCHTRAIL_DATA_DIR: Type.Optional(Type.String({ minLength: 1 })),
   /** An address or a host name. */
@@ -19,8 +35,28 @@ const Environment = Type.Object({
   AUTH_AUDIENCE: Type.Optional(Type.String({ minLength: 1 })),
 });
 
+const DATABASE_VARIABLES = {
+  discovery: 'DISCOVERY_DATABASE_URL',
+  prioritization: 'PRIORITIZATION_DATABASE_URL',
+  approval: 'APPROVAL_DATABASE_URL',
+  deployment: 'DEPLOYMENT_DATABASE_URL',
+  reporting: 'REPORTING_DATABASE_URL',
+} as const satisfies Record<ServiceName, keyof Static<typeof Environment>>;
+
+const POSTGRES_VARIABLES = [
+  'DATABASE_URL',
+  'BUS_DATABASE_URL',
+  ...Object.values(DATABASE_VARIABLES),
+] as const;
+
 export type StandaloneConfig = Readonly<{
+  /** Which services this process hosts. */
+  services: readonly ServiceName[];
+  /** An administrator's; `null` starts a server of its own for whatever has no URL here. */
   databaseUrl: string | null;
+  databaseUrls: ReadonlyMap<ServiceName, string>;
+  busUrl: string | null;
+  eventStoreUrl: string | null;
   postgres: 'auto' | 'embedded' | 'installed';
   dataDir: string;
   host: string;
@@ -35,15 +71,47 @@ export function standaloneConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): StandaloneConfig {
   const read = readConfig(env, Environment);
-  if (read.DATABASE_URL !== undefined) parsedUrl('DATABASE_URL', read.DATABASE_URL);
   return Object.freeze({
-    databaseUrl: read.DATABASE_URL ?? null,
+    services: servicesOf(read.PATCHTRAIL_SERVICES),
+    ...placesOf(read),
     postgres: CHOICES.find((choice) => choice === read.PATCHTRAIL_POSTGRES) ?? 'auto',
     dataDir: resolve(read.PATCHTRAIL_DATA_DIR ?? join(process.cwd(), '.patchtrail')),
     host: read.PATCHTRAIL_HOST ?? '127.0.0.1',
     port: read.PATCHTRAIL_PORT ?? 8080,
     auth: authOf(read),
   });
+}
+
+function servicesOf(text: string | undefined): readonly ServiceName[] {
+  if (text === undefined) return SERVICE_NAMES;
+  const wanted = text.split(',').map((name) => name.trim());
+  const chosen = SERVICE_NAMES.filter((name) => wanted.includes(name));
+  if (chosen.length === wanted.length) return chosen;
+  const rule = `must be different names of ${SERVICE_NAMES.join(', ')} with commas between them`;
+  throw new ConfigError([{ variable: 'PATCHTRAIL_SERVICES', rule }]);
+}
+
+/** Where the data is kept. */
+function placesOf(read: Static<typeof Environment>) {
+  for (const variable of POSTGRES_VARIABLES) {
+    const text = read[variable];
+    if (text !== undefined) parsedUrl(variable, text);
+  }
+  return {
+    databaseUrl: read.DATABASE_URL ?? null,
+    databaseUrls: databaseUrlsOf(read),
+    busUrl: read.BUS_DATABASE_URL ?? null,
+    eventStoreUrl: read.EVENT_STORE_URL ?? null,
+  };
+}
+
+function databaseUrlsOf(read: Static<typeof Environment>): ReadonlyMap<ServiceName, string> {
+  return new Map(
+    SERVICE_NAMES.flatMap((name) => {
+      const url = read[DATABASE_VARIABLES[name]];
+      return url === undefined ? [] : [[name, url] as const];
+    }),
+  );
 }
 
 function authOf(read: Static<typeof Environment>): TokenVerifierOptions | null {

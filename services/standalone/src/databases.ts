@@ -1,81 +1,129 @@
 import {
+  createMemoryEventStore,
+  type EventStore,
   eventStoreGrants,
   eventStoreMigrations,
   openPostgresEventStore,
 } from '@patchtrail/event-store';
-import { busGrants, busMigrations, openPostgresBus } from '@patchtrail/messaging';
-import { type Logger } from '@patchtrail/platform';
-import { type Database, type Migration, openDatabase, provision } from '@patchtrail/postgres';
+import { type Bus, busGrants, busMigrations, openPostgresBus } from '@patchtrail/messaging';
+import type { Logger } from '@patchtrail/platform';
+import {
+  type Database,
+  type Migration,
+  openDatabase,
+  provision,
+  type Provisioned,
+} from '@patchtrail/postgres';
+import type { StandaloneConfig } from './config.js';
+import { EVENT_SOURCED, type HostedService, type ServiceName } from './services.js';
 
 const EVENT_STORE = 'patchtrail_event_store';
 const BUS = 'patchtrail_bus';
 
-export type ServiceName = 'discovery' | 'prioritization' | 'approval' | 'deployment' | 'reporting';
-
+/** Everything that the services keep their data in. */
 export type Databases = Readonly<{
-  services: Readonly<Record<ServiceName, Database>>;
-  bus: Awaited<ReturnType<typeof openPostgresBus>>;
-  eventStore: Awaited<ReturnType<typeof openPostgresEventStore>>;
+  /** A service's own. */
+  own: (name: ServiceName) => Database;
+  bus: Bus;
+  eventStore: EventStore;
   close: () => Promise<void>;
 }>;
 
-/** A database and a role for every service, for the bus and for the event store; none sees another. */
-export async function openDatabases(
-  adminUrl: string,
-  migrations: Readonly<Record<ServiceName, readonly Migration[]>>,
-  log: Logger,
-): Promise<Databases> {
-  const names = Object.keys(migrations) as ServiceName[];
-  const owned = names.map((name) => spec(`patchtrail_${name}`, true));
-  const shared = [spec(EVENT_STORE, false), spec(BUS, false)];
-  const urls = await provision(adminUrl, [...owned, ...shared]);
-  const urlOf = (database: string) => {
-    const provisioned = urls.get(database);
-    if (provisioned === undefined) throw new Error(`Database ${database} was not provisioned.`);
-    return provisioned;
-  };
-  await migrateAsOwner(
-    urlOf(EVENT_STORE).ownerUrl,
-    eventStoreMigrations,
-    eventStoreGrants(EVENT_STORE),
-  );
-  await migrateAsOwner(urlOf(BUS).ownerUrl, busMigrations, busGrants(BUS));
-
-  const entries = await Promise.all(
-    names.map(async (name) => {
-      const { url } = urlOf(`patchtrail_${name}`);
-      const options = { url, applicationName: `patchtrail-${name}`, migrations: migrations[name] };
-      return [name, await openDatabase(options)] as const;
-    }),
-  );
-  const services = Object.fromEntries(entries) as Record<ServiceName, Database>;
-  const bus = await openPostgresBus({ url: urlOf(BUS).url, log });
-  const eventStore = await openPostgresEventStore({ url: urlOf(EVENT_STORE).url });
-  return {
-    services,
-    bus,
-    eventStore,
-    close: async () => {
-      await Promise.all([bus.close(), eventStore.close()]);
-      await Promise.all(Object.values(services).map((db) => db.close()));
-    },
-  };
+/** What is not configured and therefore belongs on a server that this host may administer. */
+export function missingIn(config: StandaloneConfig): readonly string[] {
+  const own = config.services.filter((name) => !config.databaseUrls.has(name));
+  return [
+    ...own.map((name) => `patchtrail_${name}`),
+    ...(eventStoreUrlOf(config) === null ? [EVENT_STORE] : []),
+    ...(config.busUrl === null ? [BUS] : []),
+  ];
 }
 
-function spec(database: string, ownsSchema: boolean) {
-  return { database, role: database, ownsSchema };
+/**
+ * A database and a role for every service, for the bus and for the event store, of which none sees
+ * another: as configured, and the missing ones on the administrator's server.
+ */
+export async function openDatabases(
+  config: StandaloneConfig,
+  adminUrl: string | null,
+  hosted: readonly Pick<HostedService, 'name' | 'migrations'>[],
+  log: Logger,
+): Promise<Databases> {
+  const made = await provisioned(config, adminUrl);
+  const urlOf = (configured: string | null, database: string) => {
+    const url = configured ?? made.get(database)?.url;
+    if (url === undefined) throw new Error(`Database ${database} was not provisioned.`);
+    return url;
+  };
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
+  const close = async () => {
+    // In the order of their use: the services' rows outlive bus and store by a moment.
+    for (const one of opened.splice(0).reverse()) await one.close();
+  };
+  try {
+    const databases = new Map<ServiceName, Database>();
+    for (const { name, migrations } of hosted) {
+      const url = urlOf(config.databaseUrls.get(name) ?? null, `patchtrail_${name}`);
+      const options = { url, applicationName: `patchtrail-${name}`, migrations };
+      databases.set(name, keep(await openDatabase(options)));
+    }
+    const own = (name: ServiceName) => {
+      const database = databases.get(name);
+      if (database === undefined) throw new Error(`${name} is not hosted here.`);
+      return database;
+    };
+    const bus = keep(await openPostgresBus({ url: urlOf(config.busUrl, BUS), log }));
+    const eventStore = keep(await openEventStore(urlOf(eventStoreUrlOf(config), EVENT_STORE)));
+    return { own, bus, eventStore, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** `null`: one is to be made. A host without event-sourced services needs none that lasts. */
+function eventStoreUrlOf({ services, eventStoreUrl }: StandaloneConfig): string | null {
+  return services.some((name) => EVENT_SOURCED.includes(name)) ? eventStoreUrl : 'memory:';
+}
+
+async function provisioned(
+  config: StandaloneConfig,
+  adminUrl: string | null,
+): Promise<ReadonlyMap<string, Provisioned>> {
+  const missing = missingIn(config);
+  if (adminUrl === null || missing.length === 0) return new Map();
+  const shared = [EVENT_STORE, BUS];
+  const specs = missing.map((database) => ({
+    ...{ database, role: database },
+    ownsSchema: !shared.includes(database),
+  }));
+  const made = await provision(adminUrl, specs);
+  await migrateAsOwner(made.get(EVENT_STORE), eventStoreMigrations, eventStoreGrants(EVENT_STORE));
+  await migrateAsOwner(made.get(BUS), busMigrations, busGrants(BUS));
+  return made;
 }
 
 /** Tables that their own role may not change belong to the administrator. */
 async function migrateAsOwner(
-  url: string,
+  made: Provisioned | undefined,
   migrations: readonly Migration[],
   grants: string,
 ): Promise<void> {
-  const owner = await openDatabase({ url, applicationName: 'patchtrail-migrations', migrations });
+  if (made === undefined) return;
+  const applicationName = 'patchtrail-migrations';
+  const owner = await openDatabase({ url: made.ownerUrl, applicationName, migrations });
   try {
     await owner.run(grants);
   } finally {
     await owner.close();
   }
+}
+
+async function openEventStore(url: string): Promise<EventStore & { close(): Promise<void> }> {
+  if (url === 'memory:') return { ...createMemoryEventStore(), close: () => Promise.resolve() };
+  return openPostgresEventStore({ url });
 }

@@ -1,37 +1,19 @@
 import { join } from 'node:path';
-import { approvalMigrations, ApprovalModule, createApproval } from '@patchtrail/approval';
 import { createLocalIssuer, createTokenVerifier } from '@patchtrail/auth';
-import { createDeployment, DeploymentModule, deploymentMigrations } from '@patchtrail/deployment';
-import { createDiscovery, discoveryMigrations, DiscoveryModule } from '@patchtrail/discovery';
-import { createHttpApp, type Infra, type Logger, now, type Service } from '@patchtrail/platform';
 import type { Bus } from '@patchtrail/messaging';
-import { holdInstanceLock, startPostgres } from '@patchtrail/postgres';
-import {
-  createPrioritization,
-  prioritizationMigrations,
-  PrioritizationModule,
-} from '@patchtrail/prioritization';
-import { createReporting, reportingMigrations, ReportingModule } from '@patchtrail/reporting';
+import { createHttpApp, type Infra, type Logger, now, type Service } from '@patchtrail/platform';
 import type { StandaloneConfig } from './config.js';
-import { type Databases, openDatabases, type ServiceName } from './databases.js';
+import { missingIn, openDatabases } from './databases.js';
+import { createParts, type Parts } from './parts.js';
+import { openPostgresServer } from './postgres-server.js';
+import { loadService } from './services.js';
 
-export type Standalone = Readonly<{ url: string; postgres: string; stop: () => Promise<void> }>;
-
-const MIGRATIONS = {
-  discovery: discoveryMigrations,
-  prioritization: prioritizationMigrations,
-  approval: approvalMigrations,
-  deployment: deploymentMigrations,
-  reporting: reportingMigrations,
-};
-
-const DOCS = [
-  { name: 'discovery', title: 'Patchtrail discovery', module: DiscoveryModule },
-  { name: 'prioritization', title: 'Patchtrail prioritization', module: PrioritizationModule },
-  { name: 'approval', title: 'Patchtrail approval', module: ApprovalModule },
-  { name: 'deployment', title: 'Patchtrail deployment', module: DeploymentModule },
-  { name: 'reporting', title: 'Patchtrail reporting', module: ReportingModule },
-];
+export type Standalone = Readonly<{
+  url: string;
+  /** For people: where the data is. */
+  postgres: string;
+  stop: () => Promise<void>;
+}>;
 
 /** Seams for tests that make a part fail at a chosen moment. */
 export type Seams = Readonly<{
@@ -39,91 +21,60 @@ export type Seams = Readonly<{
   decorateBus?: (bus: Bus) => Bus;
 }>;
 
-/** Five service modules, their databases, the bus and the event store in one process. */
+/** The configured services, all five by default, with what they work on, in one process. */
 export async function startStandalone(
   config: StandaloneConfig,
   log: Logger,
-  { decorateBus = (bus) => bus }: Seams = {},
+  seams: Seams = {},
 ): Promise<Standalone> {
-  const undo: (() => Promise<void>)[] = [];
-  const stop = async () => {
-    const failures: unknown[] = [];
-    // One part that cannot stop must not keep the others, the database server above all, running.
-    for (const step of undo.splice(0).reverse()) {
-      await step().catch((error: unknown) => failures.push(error));
-    }
-    if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '));
-  };
+  const parts = createParts();
   try {
-    const server = await openServer(config, log);
-    undo.push(server.stop);
-    const instance = await holdInstanceLock(server.adminUrl, 'patchtrail-standalone');
-    undo.push(() => instance.release());
-    const databases = await openDatabases(server.adminUrl, MIGRATIONS, log);
-    undo.push(databases.close);
-    const { services: own, eventStore } = databases;
-    const bus = decorateBus(databases.bus);
-    const shared = { bus, eventStore, verifyToken: await tokenVerifier(config), now };
-    const services = await createServices(own, shared, log);
-    const app = await createHttpApp({
-      modules: services.map(({ module }) => module),
-      docs: DOCS,
-      log,
-      ready: services.map(({ ready }) => ready),
-    });
-    undo.push(app.close);
-    for (const service of services) {
-      undo.push(service.stop);
-      await service.start();
-    }
-    const url = await app.listen(config.port, config.host);
-    return { url, postgres: server.description, stop };
+    const server = missingIn(config).length === 0 ? null : await openPostgresServer(config, log);
+    if (server !== null) parts.add(server.stop);
+    const url = await serve(config, server?.adminUrl ?? null, log, parts, seams);
+    const postgres = server?.description ?? 'as configured for each service';
+    return { url, postgres, stop: parts.stop };
   } catch (error) {
-    await stop().catch((failure: unknown) => {
+    await parts.stop().catch((failure: unknown) => {
       log.error({ err: failure }, 'Not everything that had been started could be stopped.');
     });
     throw error;
   }
 }
 
-async function openServer(config: StandaloneConfig, log: Logger) {
-  if (config.databaseUrl !== null) {
-    return {
-      adminUrl: config.databaseUrl,
-      description: 'DATABASE_URL',
-      stop: () => Promise.resolve(),
-    };
+async function serve(
+  config: StandaloneConfig,
+  adminUrl: string | null,
+  log: Logger,
+  parts: Parts,
+  { decorateBus = (bus) => bus }: Seams,
+): Promise<string> {
+  const hosted = await Promise.all(config.services.map(loadService));
+  const databases = await openDatabases(config, adminUrl, hosted, log);
+  parts.add(databases.close);
+  const { eventStore, own } = databases;
+  const shared = { bus: decorateBus(databases.bus), verifyToken: await tokenVerifier(config), now };
+  const services: Service[] = [];
+  for (const { create, name } of hosted) {
+    const infra = { ...shared, db: own(name), log: log.child({ service: name }) };
+    services.push(await create(infra, eventStore));
   }
-  const dataDir = join(config.dataDir, 'postgres');
-  const server = await startPostgres({ dataDir, choice: config.postgres, log });
-  return {
-    adminUrl: server.adminUrl,
-    description: `${server.kind} ${server.version}`,
-    stop: () => server.stop(),
-  };
+  const app = await createHttpApp({
+    modules: services.map(({ module }) => module),
+    docs: hosted.map(({ doc }) => doc),
+    log,
+    ready: services.map(({ ready }) => ready),
+  });
+  parts.add(app.close);
+  for (const service of services) {
+    parts.add(service.stop);
+    await service.start();
+  }
+  return app.listen(config.port, config.host);
 }
 
 /** Without a configured key set, tokens of the local issuer are taken. */
 async function tokenVerifier({ auth, dataDir }: StandaloneConfig): Promise<Infra['verifyToken']> {
   if (auth !== null) return createTokenVerifier(auth);
   return createTokenVerifier(await createLocalIssuer(join(dataDir, 'issuer')));
-}
-
-async function createServices(
-  databases: Databases['services'],
-  shared: Omit<Infra, 'db' | 'log'> & Readonly<{ eventStore: Databases['eventStore'] }>,
-  log: Logger,
-): Promise<readonly Service[]> {
-  const infra = (name: ServiceName) => ({
-    ...shared,
-    db: databases[name],
-    log: log.child({ service: name }),
-  });
-  return [
-    await createDiscovery(infra('discovery')),
-    await createPrioritization(infra('prioritization')),
-    await createApproval(infra('approval')),
-    await createDeployment(infra('deployment')),
-    await createReporting(infra('reporting')),
-  ];
 }

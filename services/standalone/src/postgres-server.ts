@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import type { Logger } from '@patchtrail/platform';
+import { holdInstanceLock, startPostgres } from '@patchtrail/postgres';
+import type { StandaloneConfig } from './config.js';
+
+export type PostgresServer = Readonly<{
+  adminUrl: string;
+  /** For people: which server it is. */
+  description: string;
+  stop: () => Promise<void>;
+}>;
+
+/** The configured server, else one of its own; no other host may work on it until `stop`. */
+export async function openPostgresServer(
+  config: StandaloneConfig,
+  log: Logger,
+): Promise<PostgresServer> {
+  const server = await openServer(config, log);
+  try {
+    const instance = await holdInstanceLock(server.adminUrl, 'patchtrail-standalone');
+    const stop = async () => {
+      await instance.release();
+      await server.stop();
+    };
+    return { ...server, stop };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+async function openServer(config: StandaloneConfig, log: Logger): Promise<PostgresServer> {
+  if (config.databaseUrl !== null) {
+    const stop = () => Promise.resolve();
+    return { adminUrl: config.databaseUrl, description: 'DATABASE_URL', stop };
+  }
+  const dataDir = join(config.dataDir, 'postgres');
+  const server = await startPostgres({ dataDir, choice: config.postgres, log });
+  return {
+    adminUrl: server.adminUrl,
+    description: `${server.kind} ${server.version}`,
+    stop: () => server.stop(),
+  };
+}
