@@ -35,8 +35,15 @@ export { openPostgresEventStore } from './postgres/postgres-event-store.js';
 export { bindStore, ForeignEventStore } from './follow/bind-store.js';
 export type { Log } from './follow/log.js';
 export { projectionMigrations } from './follow/migrations.js';
-export { type ParkedEvent, parkedEvents, replayParkedEvents } from './follow/parked-events.js';
+export {
+  type EventReplay,
+  type ParkedEvent,
+  parkedEvent,
+  parkedEventCount,
+  parkedEvents,
+  replayParkedEvents,
+} from './follow/parked-events.js';
 export type { Projection } from './follow/progress.js';
 export { type ProjectionOptions, runProjection } from './follow/projection.js';
-export { type ReactionOptions, runReaction } from './follow/reaction.js';
+export { type Judgement, type ReactionOptions, runReaction } from './follow/reaction.js';
 export { projectTimer, runTimers, type Timer, type TimerOptions } from './follow/timers.js';

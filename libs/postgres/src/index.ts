@@ -1,5 +1,13 @@
 export { type Database, type DatabaseOptions, openDatabase } from './database.js';
-export { type Lease, tryLease } from './lease.js';
+export { type FailureColumns, failureColumns } from './failure-columns.js';
+export {
+  type FencedLease,
+  type Lease,
+  LEASE_EPOCHS_TABLE,
+  LeaseSuperseded,
+  tryFencedLease,
+  tryLease,
+} from './lease.js';
 export { type Migration } from './migrations.js';
 export type { ServerKind } from './server/binaries.js';
 export type { ServerChoice } from './server/choice.js';

@@ -1,6 +1,14 @@
 import { eventually, freshDatabase, type FreshDatabase } from '@patchtrail/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Database, holdInstanceLock, openDatabase, tryLease } from './index.js';
+import {
+  type Database,
+  holdInstanceLock,
+  LEASE_EPOCHS_TABLE,
+  LeaseSuperseded,
+  openDatabase,
+  tryFencedLease,
+  tryLease,
+} from './index.js';
 
 describe('a lease', () => {
   let fresh: FreshDatabase;
@@ -70,5 +78,73 @@ describe('a lease', () => {
     );
     await lock.release();
     await (await holdInstanceLock(fresh.url, 'spec')).release();
+  });
+
+  describe('with a fence', () => {
+    const end = (name: string) =>
+      db.run(
+        'SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1',
+        [`lease ${name}`],
+      );
+    beforeAll(async () => {
+      await db.run(LEASE_EPOCHS_TABLE);
+      await db.run(LEASE_EPOCHS_TABLE);
+    });
+
+    it('raises the epoch with every take-over, and lets no former holder write', async () => {
+      const first = await tryFencedLease(fresh.url, 'fenced');
+      expect(await tryFencedLease(fresh.url, 'fenced')).toBeNull();
+      await db.transaction((tx) => first!.hold(tx));
+      await end('fenced');
+      // Nobody has taken over yet, so nothing can go wrong yet.
+      await db.transaction((tx) => first!.hold(tx));
+      const second = await tryFencedLease(fresh.url, 'fenced');
+      expect([first!.epoch, second!.epoch]).toEqual([1n, 2n]);
+      await expect(db.transaction((tx) => first!.hold(tx))).rejects.toThrow(LeaseSuperseded);
+      await db.transaction((tx) => second!.hold(tx));
+      await first!.release();
+      await second!.release();
+    });
+
+    it('is not taken over in the middle of a fenced transaction', async () => {
+      const first = await tryFencedLease(fresh.url, 'busy');
+      const order: string[] = [];
+      let taking: Promise<unknown> = Promise.resolve();
+      await db.transaction(async (tx) => {
+        await first!.hold(tx);
+        await end('busy');
+        taking = tryFencedLease(fresh.url, 'busy').then(async (second) => {
+          order.push('taken over');
+          await second!.release();
+        });
+        await eventually(async () =>
+          expect(
+            await db.rows(
+              "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lease busy' AND wait_event_type = 'Lock'",
+            ),
+          ).toHaveLength(1),
+        );
+        order.push('written');
+      });
+      await taking;
+      expect(order).toEqual(['written', 'taken over']);
+    });
+
+    it('stays with a holder that has nothing to do', async () => {
+      const lease = await tryFencedLease(fresh.url, 'idle', 400);
+      const since = Date.now();
+      await eventually(() => expect(Date.now() - since).toBeGreaterThan(1_000));
+      expect(lease!.lost.aborted).toBe(false);
+      await lease!.release();
+    });
+
+    it('fails without its table, and holds nothing then', async () => {
+      const bare = await freshDatabase('bare');
+      await expect(tryFencedLease(bare.url, 'x')).rejects.toMatchObject({ code: '42P01' });
+      const lease = await tryLease(bare.url, 'x');
+      expect(lease).not.toBeNull();
+      await lease!.release();
+      await bare.drop();
+    });
   });
 });

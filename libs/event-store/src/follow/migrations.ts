@@ -1,4 +1,4 @@
-import type { Migration } from '@patchtrail/postgres';
+import { LEASE_EPOCHS_TABLE, type Migration } from '@patchtrail/postgres';
 
 /** Tables of projections, reactions and timers, to be part of a service's own migrations. */
 export const projectionMigrations: readonly Migration[] = [
@@ -54,6 +54,22 @@ CREATE TABLE followed_store (
   identity text NOT NULL,
   is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only)
 );
+`,
+  },
+  {
+    name: 'event-store-103-lease-epochs',
+    sql: LEASE_EPOCHS_TABLE,
+  },
+  {
+    // An event without a cause waits behind the one that has it.
+    name: 'event-store-104-parked-tries',
+    sql: `
+ALTER TABLE parked_events
+  ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+  ADD COLUMN code text,
+  ADD COLUMN tries integer NOT NULL DEFAULT 0,
+  ADD COLUMN tried_at timestamptz,
+  ALTER COLUMN cause DROP NOT NULL;
 `,
   },
 ];

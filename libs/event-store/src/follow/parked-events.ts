@@ -1,17 +1,23 @@
 import { DomainError } from '@patchtrail/event-sourcing';
-import type { Database, Sql } from '@patchtrail/postgres';
+import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
 import type { EventStore, StoredEvent } from '../event-store.js';
 
-const CAUSE_LENGTH_MAX = 2_000;
-const LISTED_MAX = 500;
+const DETAIL_LENGTH_MAX = 2_000;
+const REPLAY_MAX = 1_000;
 
+/** `code` and `cause` are `null` for an event that waits behind the one that failed. */
 export type ParkedEvent = Readonly<{
+  /** In the order of parking. */
+  number: string;
   reaction: string;
   stream: string;
   revision: number;
   type: string;
-  cause: string;
+  code: string | null;
+  cause: string | null;
+  tries: number;
   parkedAt: Date;
+  triedAt: Date | null;
 }>;
 
 /** Streams of a reaction with parked events. */
@@ -33,18 +39,24 @@ export async function isStreamParked(tx: Sql, reaction: string, stream: string):
   return rows.length > 0;
 }
 
+/** Without an error it waits behind what has been parked of its stream. */
 export async function park(
   tx: Sql,
   reaction: string,
   { stream, revision, type }: StoredEvent,
-  cause: string,
+  error: Error | null,
+  tries = 0,
 ): Promise<void> {
+  const { code, cause } = error === null ? NOTHING_WRONG : failureColumns(error);
   await tx.run(
-    `INSERT INTO parked_events (reaction, stream, revision, type, cause)
-     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-    [reaction, stream, revision, type, cause.slice(0, CAUSE_LENGTH_MAX)],
+    `INSERT INTO parked_events (reaction, stream, revision, type, code, cause, tries, tried_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 > 0 THEN clock_timestamp() END)
+     ON CONFLICT DO NOTHING`,
+    [reaction, stream, revision, type, code, cause, tries],
   );
 }
+
+const NOTHING_WRONG = { code: null, cause: null };
 
 export async function recordRefusal(
   tx: Sql,
@@ -55,52 +67,92 @@ export async function recordRefusal(
   await tx.run(
     `INSERT INTO refused_events (reaction, stream, revision, type, code, detail)
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-    [reaction, stream, revision, type, code, detail?.slice(0, CAUSE_LENGTH_MAX) ?? null],
+    [reaction, stream, revision, type, code, detail?.slice(0, DETAIL_LENGTH_MAX) ?? null],
   );
 }
 
-/** The oldest parked events of all reactions in this database, at most 500. */
-export async function parkedEvents(db: Database): Promise<readonly ParkedEvent[]> {
+const COLUMNS = `number::text, reaction, stream, revision, type, code, cause, tries,
+  parked_at AS "parkedAt", tried_at AS "triedAt"`;
+
+/** Parked events of all reactions in this database, in the order of parking. */
+export async function parkedEvents(
+  db: Sql,
+  { after = '0', limit = 500 }: Readonly<{ after?: string; limit?: number }> = {},
+): Promise<readonly ParkedEvent[]> {
   return db.rows<ParkedEvent>(
-    `SELECT reaction, stream, revision, type, cause, parked_at AS "parkedAt" FROM parked_events
-     ORDER BY parked_at, reaction, stream, revision LIMIT $1`,
-    [LISTED_MAX],
+    `SELECT ${COLUMNS} FROM parked_events WHERE number > $1 ORDER BY number LIMIT $2`,
+    [after, limit],
   );
 }
 
-/**
- * Reacts to the parked events of a stream in their order and takes each out after it; the reaction
- * may run meanwhile. Rejects with the error of the first event that fails again; it and those
- * behind it stay parked.
- * @returns how many were replayed
- */
-export async function replayParkedEvents(options: {
+export async function parkedEvent(db: Sql, number: string): Promise<ParkedEvent | null> {
+  const [found] = await db.rows<ParkedEvent>(
+    `SELECT ${COLUMNS} FROM parked_events WHERE number = $1`,
+    [number],
+  );
+  return found ?? null;
+}
+
+export async function parkedEventCount(db: Sql): Promise<number> {
+  const [row] = await db.rows<{ count: number }>(
+    'SELECT count(*)::int AS count FROM parked_events',
+  );
+  return row?.count ?? 0;
+}
+
+export type EventReplay = Readonly<{
   store: EventStore;
   db: Database;
+  /** Of the reaction. */
   name: string;
   stream: string;
   react: (event: StoredEvent) => Promise<void>;
-}): Promise<number> {
-  const { store, db, name, stream, react } = options;
-  for (let replayed = 0; ; replayed += 1) {
-    const isDone = await db.transaction(async (tx) => {
-      const [next] = await tx.rows<{ revision: number }>(
-        `SELECT revision FROM parked_events WHERE reaction = $1 AND stream = $2
+}>;
+
+/**
+ * Reacts to the parked events of a stream in their order and takes each out after it, at most 1,000
+ * of them; the reaction may run meanwhile. Rejects with the error of the first event that fails
+ * again; it and those behind it stay parked.
+ * @returns how many were replayed
+ */
+export async function replayParkedEvents(options: EventReplay): Promise<number> {
+  for (let replayed = 0; replayed < REPLAY_MAX; replayed += 1) {
+    if (!(await replayFirst(options))) return replayed;
+  }
+  return REPLAY_MAX;
+}
+
+/** False when nothing of the stream is parked any more. */
+async function replayFirst({ store, db, name, stream, react }: EventReplay): Promise<boolean> {
+  const inHand: { number?: string } = {};
+  try {
+    return await db.transaction(async (tx) => {
+      const [next] = await tx.rows<{ number: string; revision: number }>(
+        `SELECT number::text, revision FROM parked_events WHERE reaction = $1 AND stream = $2
          ORDER BY revision LIMIT 1 FOR UPDATE`,
         [name, stream],
       );
-      if (next === undefined) return true;
+      if (next === undefined) return false;
+      inHand.number = next.number;
       const [event] = await store.read(stream, { from: next.revision, maxCount: 1 });
       if (event === undefined) throw new Error(`${stream}@${next.revision} is not in the store.`);
       await reactedOrRefused(tx, name, event, react);
-      await tx.run(
-        'DELETE FROM parked_events WHERE reaction = $1 AND stream = $2 AND revision = $3',
-        [name, stream, next.revision],
-      );
-      return false;
+      await tx.run('DELETE FROM parked_events WHERE number = $1', [next.number]);
+      return true;
     });
-    if (isDone) return replayed;
+  } catch (error) {
+    if (inHand.number !== undefined) await noteFailure(db, inHand.number, error);
+    throw error;
   }
+}
+
+async function noteFailure(db: Sql, number: string, error: unknown): Promise<void> {
+  const { code, cause } = failureColumns(error);
+  await db.run(
+    `UPDATE parked_events SET code = $2, cause = $3, tries = tries + 1, tried_at = clock_timestamp()
+      WHERE number = $1`,
+    [number, code, cause],
+  );
 }
 
 async function reactedOrRefused(

@@ -1,7 +1,7 @@
 /** @jest-environment-options {"customExportConditions":["@patchtrail/source","node","node-addons"]} */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@patchtrail/event-sourcing';
-import { type Database, tryLease } from '@patchtrail/postgres';
+import { type Database, LeaseSuperseded, tryFencedLease, tryLease } from '@patchtrail/postgres';
 import { eventually } from '@patchtrail/testing';
 import { openFreshDatabase } from '../databases.suite.js';
 import type { EventStore, StoredEvent } from '../event-store.js';
@@ -172,12 +172,12 @@ describe('runReaction', () => {
     await append('counter-2', 1);
     expect(await reaction.reachedHead(20_000)).toBe(true);
     expect(reacted).toEqual(['counter-1@0', 'counter-2@0']);
-    const behind = 'behind a parked event of its stream';
     expect(await parked()).toEqual([
-      ['counter-1@1', 'no counter-1@1'],
-      ['counter-1@2', behind],
+      ['counter-1@1', 'Error: no counter-1@1'],
+      ['counter-1@2', null],
     ]);
     expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(10);
+    expect(log.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
 
     const replay = () =>
       replayParkedEvents({
@@ -189,6 +189,10 @@ describe('runReaction', () => {
       });
     await expect(replay()).rejects.toThrow('no counter-1@1');
     expect(await parked()).toHaveLength(2);
+    expect(await parkedEvents(db)).toMatchObject([
+      { reaction: 'publish', code: 'unexpected', tries: 11 },
+      { reaction: 'publish', code: null, tries: 0, triedAt: null },
+    ]);
     broken.clear();
     expect(await replay()).toBe(2);
     expect(await parked()).toEqual([]);
@@ -197,6 +201,74 @@ describe('runReaction', () => {
     expect(reacted.slice(2)).toEqual(['counter-1@1', 'counter-1@2', 'counter-1@3']);
     expect(await replay()).toBe(0);
   }, 40_000);
+
+  it('parks at once what is hopeless', async () => {
+    const reaction = run({
+      react: (event) =>
+        event.stream === 'counter-1' ? Promise.reject(new Error('too large')) : react(event),
+      judge: () => 'hopeless',
+    });
+    await append('counter-1', 1);
+    await append('counter-2', 1);
+    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await parked()).toEqual([['counter-1@0', 'Error: too large']]);
+    expect(await parkedEvents(db)).toMatchObject([{ tries: 1 }]);
+    expect(reacted).toEqual(['counter-2@0']);
+  });
+
+  it.each(['outage', 'unclear'] as const)(
+    'parks nothing while what it needs is away (%s)',
+    async (judgement) => {
+      let tries = 0;
+      const away = () => Promise.reject(new Error('away'));
+      const isAway = () => tries <= 12;
+      const reaction = run({
+        store: { ...store, head: () => (isAway() ? away() : store.head()) },
+        judge: () => judgement,
+        react: (event) => {
+          tries += 1;
+          return isAway() ? away() : react(event);
+        },
+        retryMsMax: 20,
+      });
+      await append('counter-1', 1);
+      await eventually(() => expect(reacted).toEqual(['counter-1@0']));
+      expect(await reaction.reachedHead(5_000)).toBe(true);
+      expect(await parked()).toEqual([]);
+      expect(tries).toBe(13);
+    },
+  );
+
+  it('lets an instance that was replaced move nothing, wherever it wakes up', async () => {
+    let wakeUp = () => {};
+    const asleep = new Promise<void>((resolve) => (wakeUp = resolve));
+    const refusals: unknown[] = [];
+    const transaction: Database['transaction'] = (work) =>
+      db.transaction(work).catch((error: unknown) => {
+        refusals.push(error);
+        throw error;
+      });
+    run({
+      db: { ...db, transaction },
+      react: async (event) => {
+        await react(event);
+        await asleep;
+      },
+    });
+    await append('counter-1', 1);
+    await eventually(() => expect(reacted).toHaveLength(1));
+    await db.rows(
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name LIKE 'lease %'`,
+    );
+    const successor = await tryFencedLease(db.url, 'reaction publish');
+    expect(successor?.epoch).toBe(2n);
+    wakeUp();
+    await eventually(() => expect(refusals).toEqual([expect.any(LeaseSuperseded)]));
+    expect(await checkpoint()).toBeNull();
+    await successor?.release();
+    await eventually(() => expect(reacted).toEqual(['counter-1@0', 'counter-1@0']));
+  });
 
   it('still parks behind what was parked before it was started', async () => {
     await append('counter-1', 1);
@@ -208,7 +280,7 @@ describe('runReaction', () => {
     await append('counter-2', 1);
     expect(await run().reachedHead(5_000)).toBe(true);
     expect(reacted).toEqual(['counter-2@0']);
-    expect(await parked()).toContainEqual(['counter-1@1', 'behind a parked event of its stream']);
+    expect(await parked()).toContainEqual(['counter-1@1', null]);
   });
 
   it('records what the domain refuses, once and without another try', async () => {

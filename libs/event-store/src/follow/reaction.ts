@@ -1,6 +1,6 @@
 import { DomainError } from '@patchtrail/event-sourcing';
-import { type Database, type Lease, type Sql, tryLease } from '@patchtrail/postgres';
-import type { Position, StoredEvent } from '../event-store.js';
+import { type Database, type FencedLease, type Sql, tryFencedLease } from '@patchtrail/postgres';
+import type { EventStore, Position, StoredEvent } from '../event-store.js';
 import { backoffMs, pause } from '../pause.js';
 import { holdCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
 import { follow, type Followed, type Reader } from './follow.js';
@@ -8,7 +8,8 @@ import { isStreamParked, park, parkedStreams, recordRefusal } from './parked-eve
 import { createProgress, type Progress, type Projection } from './progress.js';
 
 const TRIES_MAX = 10;
-const RETRY_BACKOFF = { firstMs: 20, maxMs: 5_000 };
+const RETRY_MS = 20;
+const RETRY_MS_MAX = 5_000;
 const AHEAD_MAX = 50;
 const LEASE_POLL_MS = 1_000;
 
@@ -17,13 +18,25 @@ export type ReactionOptions = Followed &
     db: Database;
     /** At least once per event: what it does must be harmless when done again. */
     react: (event: StoredEvent) => Promise<void>;
+    /** What a failure of `react` says about the event; `unclear` unless told. */
+    judge?: (error: unknown) => Judgement;
+    /** The longest wait before another try, in milliseconds; 5,000 by default. */
+    retryMsMax?: number;
   }>;
 
 /**
+ * `hopeless`: the event is parked at once, for it can never succeed. `outage`: it is not the event's
+ * fault, and it is tried until it succeeds. `unclear`: parked after ten tries.
+ */
+export type Judgement = 'hopeless' | 'outage' | 'unclear';
+
+/**
  * Acts on events in their order, one at a time, in one active instance per name over all processes
- * of a database; the others stand by, not caught up. The checkpoint follows the act. What the
- * domain refuses is recorded in `refused_events`. An event that fails ten times is parked in
- * `parked_events` with its cause, and later ones of its stream behind it; everything else goes on.
+ * of a database; the others stand by, not caught up. The checkpoint follows the act, and an instance
+ * that was replaced meanwhile can no longer move it. What the domain refuses is recorded in
+ * `refused_events`. An event that keeps failing is parked in `parked_events` with its cause, and
+ * later ones of its stream behind it; everything else goes on. While the store or the service's
+ * database is away nothing is parked.
  */
 export function runReaction(options: ReactionOptions): Projection {
   const { name, signal, log } = options;
@@ -37,7 +50,7 @@ export function runReaction(options: ReactionOptions): Projection {
       }
       log.info({ reader: name }, 'reacting to events');
       const whileHeld = { ...options, signal: AbortSignal.any([signal, lease.lost]) };
-      await follow(whileHeld, progress, reactor(whileHeld, progress));
+      await follow(whileHeld, progress, reactor(whileHeld, progress, lease));
       await lease.release();
     }
     progress.stop();
@@ -48,16 +61,16 @@ export function runReaction(options: ReactionOptions): Projection {
 async function leaseOf(
   { db, name, log }: ReactionOptions,
   progress: Progress,
-): Promise<Lease | null> {
+): Promise<FencedLease | null> {
   try {
-    return await tryLease(db.url, `reaction ${name}`);
+    return await tryFencedLease(db.url, `reaction ${name}`);
   } catch (error) {
     log.error({ err: error, reader: name, failures: progress.fail(error) }, 'no lease to react');
     return null;
   }
 }
 
-function reactor(options: ReactionOptions, progress: Progress): Reader {
+function reactor(options: ReactionOptions, progress: Progress, lease: FencedLease): Reader {
   const { db, name } = options;
   let checkpoint: Position | null = null;
   let at: Position | null = null;
@@ -68,6 +81,7 @@ function reactor(options: ReactionOptions, progress: Progress): Reader {
   /** Moves the checkpoint together with what is recorded, or neither. */
   const save = async (to: Position, record: (tx: Sql) => Promise<boolean>): Promise<boolean> => {
     const isSaved = await db.transaction(async (tx) => {
+      await lease.hold(tx);
       await holdCheckpoint(tx, name, checkpoint);
       if (!(await record(tx))) return false;
       await moveCheckpoint(tx, name, to);
@@ -89,7 +103,7 @@ function reactor(options: ReactionOptions, progress: Progress): Reader {
     if (!maybeParked.has(event.stream)) return false;
     const isParked = await save(event.position, async (tx) => {
       if (!(await isStreamParked(tx, name, event.stream))) return false;
-      await park(tx, name, event, 'behind a parked event of its stream');
+      await park(tx, name, event, null);
       return true;
     });
     if (!isParked) maybeParked.delete(event.stream);
@@ -99,16 +113,17 @@ function reactor(options: ReactionOptions, progress: Progress): Reader {
     if (await parkBehind(event)) return;
     const failure = await failureOf(options, progress, event);
     if (failure === null) return pass(event.position, true);
-    if (!(failure instanceof DomainError)) maybeParked.add(event.stream);
-    await save(event.position, async (tx) => {
-      if (failure instanceof DomainError) await recordRefusal(tx, name, event, failure);
-      else await park(tx, name, event, failure.message);
-      return true;
-    });
+    const { error } = failure;
+    if (!(error instanceof DomainError)) maybeParked.add(event.stream);
+    await save(event.position, (tx) => recordFailure(tx, name, event, failure));
+    if (!(error instanceof DomainError)) {
+      options.log.error(about(options, event, error), 'an event is parked');
+    }
   };
 
   return {
     resume: async () => {
+      await lease.hold(db);
       ahead = { items: 0, hasActed: false };
       maybeParked = await parkedStreams(db, name);
       checkpoint = at = await openCheckpoint(db, name);
@@ -131,30 +146,72 @@ function reactor(options: ReactionOptions, progress: Progress): Reader {
   };
 }
 
+type Failure = Readonly<{ error: Error; tries: number }>;
+
+async function recordFailure(
+  tx: Sql,
+  name: string,
+  event: StoredEvent,
+  { error, tries }: Failure,
+): Promise<boolean> {
+  if (error instanceof DomainError) await recordRefusal(tx, name, event, error);
+  else await park(tx, name, event, error, tries);
+  return true;
+}
+
 /** `null` once it has been reacted to. The reader may be stopped between two tries: it rejects. */
 async function failureOf(
-  { name, react, signal, log }: ReactionOptions,
+  options: ReactionOptions,
   progress: Progress,
   event: StoredEvent,
-): Promise<Error | null> {
-  const { stream, revision, type } = event;
+): Promise<Failure | null> {
+  const { react, signal, log, retryMsMax: maxMs = RETRY_MS_MAX } = options;
   for (let attempt = 1; ; attempt += 1) {
     try {
       await react(event);
       return null;
     } catch (error) {
-      const about = { err: error, reader: name, stream, revision, type, attempt };
+      const fields = { ...about(options, event, error), attempt };
       if (error instanceof DomainError) {
-        log.warn(about, 'an event was refused by the domain');
-        return error;
+        log.warn(fields, 'an event was refused by the domain');
+        return { error, tries: attempt };
       }
       progress.fail(error);
-      log.warn(about, 'reacting to an event failed');
-      if (attempt === TRIES_MAX) return error instanceof Error ? error : new Error(String(error));
+      log.warn(fields, 'reacting to an event failed');
+      if (await isToBeParked(options, error, attempt))
+        return { error: asError(error), tries: attempt };
     }
-    await pause(backoffMs(RETRY_BACKOFF, attempt), signal);
+    await pause(backoffMs({ firstMs: RETRY_MS, maxMs }, attempt), signal);
     if (signal.aborted) throw new Error('Stopped before the next try.');
   }
+}
+
+function about({ name }: ReactionOptions, { stream, revision, type }: StoredEvent, err: unknown) {
+  return { err, reader: name, stream, revision, type };
+}
+
+async function isToBeParked(
+  { store, judge }: ReactionOptions,
+  error: unknown,
+  attempt: number,
+): Promise<boolean> {
+  const judgement = judge?.(error) ?? 'unclear';
+  if (judgement !== 'unclear') return judgement === 'hopeless';
+  return attempt >= TRIES_MAX && (await isThere(store));
+}
+
+/** What fails while the store is away need not be the event's fault. */
+async function isThere(store: EventStore): Promise<boolean> {
+  try {
+    await store.head();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function nothingToRecord(): Promise<boolean> {
