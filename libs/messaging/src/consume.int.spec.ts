@@ -8,6 +8,7 @@ import {
   type Apply,
   type Bus,
   consume,
+  type ConsumeOptions,
   type Delivery,
   parkedCount,
   replayParked,
@@ -51,7 +52,7 @@ describe('consume', () => {
     failing.set(reason, failures - 1);
     if (failures > 0) throw new Error(`failed on ${reason}\u0000`);
   };
-  const start = (options: { bus?: Bus; db?: Database; apply?: Apply; group?: string } = {}) => {
+  const start = (options: Partial<ConsumeOptions> = {}) => {
     const { done } = consume({
       bus: stage.bus,
       db: stage.db,
@@ -73,7 +74,7 @@ describe('consume', () => {
   const refused = () =>
     stage.db.rows('SELECT consumer_group, topic, code, cause FROM refused_messages');
   const causes = () =>
-    stage.db.rows<{ cause: string | null }>('SELECT cause FROM parked_messages ORDER BY number');
+    stage.db.rows('SELECT code, cause, tries FROM parked_messages ORDER BY number');
   const replay = (key: string) => replayParked({ db: stage.db, group: GROUP, key, apply });
 
   it('applies each message once, however often it comes', async () => {
@@ -156,7 +157,11 @@ describe('consume', () => {
     await consumed();
     expect(await parkedCount(stage.db)).toBe(3);
     const cause = expect.stringMatching(/Error: failed on poison/);
-    expect(await causes()).toEqual([{ cause }, { cause: null }, { cause: null }]);
+    expect(await causes()).toEqual([
+      { cause, code: 'unexpected', tries: 5 },
+      { cause: null, code: null, tries: 0 },
+      { cause: null, code: null, tries: 0 },
+    ]);
 
     failing.clear();
     expect(await replay('bad')).toBe(3);
@@ -176,7 +181,10 @@ describe('consume', () => {
     await expect(replay('bad')).rejects.toThrow('failed on second');
     expect(await stage.effects()).toEqual([first]);
     const cause = expect.stringMatching(/Error: failed on second/);
-    expect(await causes()).toEqual([{ cause }, { cause: null }]);
+    expect(await causes()).toMatchObject([
+      { cause, tries: 1 },
+      { cause: null, tries: 0 },
+    ]);
   });
 
   it('records what a replay is refused, and goes on', async () => {
@@ -223,6 +231,23 @@ describe('consume', () => {
     expect(await stage.effects()).toEqual([id]);
     expect(await parkedCount(stage.db)).toBe(0);
     await broken.close();
+  });
+
+  it('parks nothing while something else that it needs is away', async () => {
+    failing.set('early', 20);
+    let asked = 0;
+    start({
+      reachable: () => {
+        asked += 1;
+        return asked < 4 ? Promise.reject(new Error('away')) : Promise.resolve();
+      },
+    });
+    const [id] = await stage.send('a', 'early');
+    // Three deliveries of five tries each, then the last one: its failure is the message's own.
+    await eventually(async () => expect(await parkedCount(stage.db)).toBe(1));
+    expect(tries).toHaveLength(20);
+    expect(await replay('a')).toBe(1);
+    expect(await stage.effects()).toEqual([id]);
   });
 
   it('gives up a wait between two tries when it is stopped, and keeps the message', async () => {

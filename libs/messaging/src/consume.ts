@@ -1,10 +1,9 @@
 import { assertCloudEvent, ContractViolation } from '@patchtrail/contracts';
-import type { Database, Sql } from '@patchtrail/postgres';
+import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
 import type { Bus, Delivery } from './bus.js';
-import { causeOf } from './cause.js';
 import type { Log } from './log.js';
 import { type Apply, applyOrRefuse } from './apply.js';
-import { isParked, lockKey, park, receive, refuse, type Refusal } from './inbox.js';
+import { type Failed, isParked, lockKey, park, receive, refuse, type Refusal } from './inbox.js';
 import { pause } from './pause.js';
 
 export type ConsumeOptions = Readonly<{
@@ -18,6 +17,8 @@ export type ConsumeOptions = Readonly<{
   log: Log;
   /** Milliseconds before each further try; as many tries as delays, and one. */
   retryDelaysMs?: readonly number[];
+  /** Rejects while something that `apply` needs, besides its database, is away. */
+  reachable?: () => Promise<unknown>;
 }>;
 
 /** Five tries within about four seconds; meanwhile the member's other partitions wait. */
@@ -28,8 +29,8 @@ const RETRY_DELAYS_MS = [100, 300, 900, 2_700];
  * transaction of its effect. A refusal (`DomainError`, `ContractViolation`) is consumed and recorded
  * in `refused_messages`. Any other error is tried again, then the message's key is parked with the
  * cause: this message and later ones of the key wait in `parked_messages` for `replayParked`, and
- * everything else goes on. While the service's database is away nothing is parked: the delivery
- * comes again until it is back.
+ * everything else goes on. While the service's database, or what `reachable` looks at, is away
+ * nothing is parked: the delivery comes again until it is back.
  */
 export function consume(options: ConsumeOptions): Readonly<{ done: Promise<void> }> {
   const { bus, group, topics, signal } = options;
@@ -43,13 +44,17 @@ async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise
     try {
       const refusal = await db.transaction((tx) => settleOnce(options, tx, delivery));
       if (refusal !== null) {
-        log.warn({ group, ...about(delivery), cause: causeOf(refusal) }, 'A message was refused.');
+        log.warn(
+          { group, ...about(delivery), cause: failureColumns(refusal).cause },
+          'A message was refused.',
+        );
       }
       return;
     } catch (error) {
       const delayMs = retryDelaysMs[attempt - 1];
       if (delayMs === undefined) {
-        await parkKey(options, delivery, error);
+        await options.reachable?.();
+        await parkKey(options, delivery, { error, tries: attempt });
         return;
       }
       const fields = { err: error, group, ...about(delivery), attempt };
@@ -94,13 +99,13 @@ function envelopeViolation({ message }: Delivery): ContractViolation | null {
 async function parkKey(
   { db, group, log }: ConsumeOptions,
   delivery: Delivery,
-  error: unknown,
+  failed: Failed,
 ): Promise<void> {
   await db.transaction(async (tx) => {
     await lockKey(tx, group, delivery.message.partitionkey);
-    if (await receive(tx, group, delivery.message)) await park(tx, group, delivery, causeOf(error));
+    if (await receive(tx, group, delivery.message)) await park(tx, group, delivery, failed);
   });
-  log.error({ err: error, group, ...about(delivery) }, 'A message and its key are parked.');
+  log.error({ err: failed.error, group, ...about(delivery) }, 'A message and its key are parked.');
 }
 
 function about({ topic, partition, offset, message }: Delivery) {

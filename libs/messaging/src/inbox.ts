@@ -1,8 +1,7 @@
 import type { CloudEvent, ContractViolation } from '@patchtrail/contracts';
 import { DomainError } from '@patchtrail/event-sourcing';
-import type { Sql } from '@patchtrail/postgres';
+import { failureColumns, type Sql } from '@patchtrail/postgres';
 import type { Delivery } from './bus.js';
-import { causeOf } from './cause.js';
 
 /** Consumed and recorded, not tried again. */
 export type Refusal = DomainError | ContractViolation;
@@ -33,18 +32,26 @@ export async function isParked(tx: Sql, group: string, key: string): Promise<boo
   return waiting.length > 0;
 }
 
+export type Failed = Readonly<{ error: unknown; tries: number }>;
+
+/** Without a failure it waits behind what has been parked of its key. */
 export async function park(
   tx: Sql,
   group: string,
   { topic, partition, offset, message }: Delivery,
-  cause: string | null,
+  failed: Failed | null,
 ): Promise<void> {
+  const { code, cause } = failed === null ? NOTHING_WRONG : failureColumns(failed.error);
+  const values = [group, message.partitionkey, topic, partition, String(offset)];
   await tx.run(
-    `INSERT INTO parked_messages (consumer_group, key, topic, partition, "offset", message, cause)
-     VALUES ($1, $2, $3, $4, $5, $6::json, $7)`,
-    [group, message.partitionkey, topic, partition, String(offset), JSON.stringify(message), cause],
+    `INSERT INTO parked_messages
+       (consumer_group, key, topic, partition, "offset", message, code, cause, tries, tried_at)
+     VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, CASE WHEN $9 > 0 THEN clock_timestamp() END)`,
+    [...values, JSON.stringify(message), code, cause, failed?.tries ?? 0],
   );
 }
+
+const NOTHING_WRONG = { code: null, cause: null };
 
 export async function refuse(
   tx: Sql,
@@ -53,10 +60,11 @@ export async function refuse(
   refusal: Refusal,
 ): Promise<void> {
   const code = refusal instanceof DomainError ? refusal.code : 'contract-violation';
+  const { cause } = failureColumns(refusal);
   await tx.run(
     `INSERT INTO refused_messages
        (consumer_group, topic, partition, "offset", code, cause, message)
      VALUES ($1, $2, $3, $4, $5, $6, $7::json)`,
-    [group, topic, partition, String(offset), code, causeOf(refusal), JSON.stringify(message)],
+    [group, topic, partition, String(offset), code, cause, JSON.stringify(message)],
   );
 }

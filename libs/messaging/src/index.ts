@@ -12,6 +12,8 @@ export { consume, type ConsumeOptions } from './consume.js';
 export { enqueue } from './enqueue.js';
 export type { Log } from './log.js';
 export { messagingMigrations } from './migrations.js';
+export { outboxLag, type RelayLag } from './outbox.js';
+export { BusAway, judgePublication, publisherOn } from './publisher.js';
 export { parkedCount, replayParked, type ReplayOptions, retryParkedOutbox } from './parking.js';
 export { type RelayOptions, type RelayPace, runOutboxRelay } from './relay.js';
 export { busGrants, busMigrations } from './postgres/migrations.js';

@@ -2,7 +2,14 @@ import { discovery } from '@patchtrail/contracts';
 import { type Database, openDatabase, type Sql } from '@patchtrail/postgres';
 import { freshDatabase, silentLog } from '@patchtrail/testing';
 import { randomUUID } from 'node:crypto';
-import { type Apply, enqueue, messagingMigrations, runOutboxRelay } from './index.js';
+import {
+  type Apply,
+  type Bus,
+  enqueue,
+  messagingMigrations,
+  type RelayOptions,
+  runOutboxRelay,
+} from './index.js';
 import { busMigrations } from './postgres/migrations.js';
 import { type OpenBus, openPostgresBus } from './postgres/postgres-bus.js';
 
@@ -16,7 +23,11 @@ export type Stage = Readonly<{
   /** Enqueues one event for each reason, in one transaction; returns their ids. */
   send: (key: string, ...reasons: readonly string[]) => Promise<string[]>;
   /** Relays what the outbox holds, until the signal aborts. */
-  relay: (signal: AbortSignal, bus?: OpenBus) => Promise<void>;
+  relay: (
+    signal: AbortSignal,
+    bus?: Pick<Bus, 'publish'>,
+    change?: Partial<RelayOptions>,
+  ) => Promise<void>;
   /** Writes the message's id and sequence to the table `effects`. */
   effect: Apply;
   effects: () => Promise<string[]>;
@@ -51,7 +62,7 @@ export async function openStage(): Promise<Stage> {
     bus,
     busUrl: log.url,
     send: (key, ...reasons) => db.transaction((tx) => enqueueAll(tx, key, reasons)),
-    relay: (signal, to = bus) =>
+    relay: (signal, to = bus, change = {}) =>
       runOutboxRelay({
         db,
         bus: to,
@@ -59,6 +70,7 @@ export async function openStage(): Promise<Stage> {
         log: silentLog,
         name: 'spec',
         pace: { pollMs: 10, leaseMs: 20, retryMs: 5, retryMsMax: 20 },
+        ...change,
       }).done,
     effect: async (tx, { id, sequence }) => {
       await tx.run('INSERT INTO effects (id, sequence) VALUES ($1, $2)', [id, sequence]);

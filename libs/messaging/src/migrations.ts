@@ -1,4 +1,4 @@
-import type { Migration } from '@patchtrail/postgres';
+import { LEASE_EPOCHS_TABLE, type Migration } from '@patchtrail/postgres';
 
 /**
  * Tables in a service's own database. Messages are `json`: they leave as they came in.
@@ -48,5 +48,28 @@ export const messagingMigrations: readonly Migration[] = [
         message json NOT NULL,
         refused_at timestamptz NOT NULL DEFAULT clock_timestamp()
       );`,
+  },
+  {
+    name: 'messaging-002-lease-epochs',
+    sql: LEASE_EPOCHS_TABLE,
+  },
+  {
+    name: 'messaging-003-parked-tries',
+    sql: `
+      ALTER TABLE outbox
+        ADD COLUMN parked_code text,
+        ADD COLUMN parked_at timestamptz,
+        ADD COLUMN tries integer NOT NULL DEFAULT 0,
+        ADD COLUMN tried_at timestamptz;
+      ALTER TABLE parked_messages
+        ADD COLUMN code text,
+        ADD COLUMN tries integer NOT NULL DEFAULT 0,
+        ADD COLUMN tried_at timestamptz;`,
+  },
+  {
+    name: 'messaging-004-ages',
+    sql: `
+      CREATE INDEX inbox_age ON inbox (consumed_at);
+      CREATE INDEX refused_messages_age ON refused_messages (refused_at);`,
   },
 ];

@@ -1,8 +1,10 @@
 import type { CloudEvent } from '@patchtrail/contracts';
-import type { Database, Sql } from '@patchtrail/postgres';
+import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
 import { type Apply, applyOrRefuse } from './apply.js';
-import { causeOf } from './cause.js';
 import { lockKey } from './inbox.js';
+import { IS_HELD } from './outbox.js';
+
+const REPLAY_MAX = 1_000;
 
 export type ReplayOptions = Readonly<{
   db: Database;
@@ -22,27 +24,33 @@ type Parked = Readonly<{
 
 /**
  * Applies the parked messages of a key in their order, each in a transaction of its own, until none
- * is left; from then on the key is consumed as before. A refusal is recorded and passed. Any other
+ * is left or 1,000 are done; with none left the key is consumed as before. A refusal is recorded and passed. Any other
  * error ends the replay, is thrown, and becomes the cause of the message that is now first.
  * @returns how many messages are no longer parked
  */
 export async function replayParked(options: ReplayOptions): Promise<number> {
   const { db } = options;
-  let replayed = 0;
-  for (;;) {
+  for (let replayed = 0; replayed < REPLAY_MAX; replayed += 1) {
     const first = await firstParked(db, options);
     if (first === null) return replayed;
     try {
       await db.transaction((tx) => replay(options, tx, first));
     } catch (error) {
-      await db.run('UPDATE parked_messages SET cause = $2 WHERE number = $1', [
-        first.number,
-        causeOf(error),
-      ]);
+      await noteFailure(db, first.number, error);
       throw error;
     }
-    replayed += 1;
   }
+  return REPLAY_MAX;
+}
+
+async function noteFailure(db: Sql, number: string, error: unknown): Promise<void> {
+  const { code, cause } = failureColumns(error);
+  await db.run(
+    `UPDATE parked_messages
+        SET code = $2, cause = $3, tries = tries + 1, tried_at = clock_timestamp()
+      WHERE number = $1`,
+    [number, code, cause],
+  );
 }
 
 async function firstParked(
@@ -70,9 +78,10 @@ async function replay(
 }
 
 /** Lets the relay try the parked messages of a key again. @returns how many were parked */
-export async function retryParkedOutbox(db: Database, key: string): Promise<number> {
+export async function retryParkedOutbox(db: Sql, key: string): Promise<number> {
   return db.run(
-    'UPDATE outbox SET parked_cause = NULL WHERE key = $1 AND parked_cause IS NOT NULL',
+    `UPDATE outbox SET parked_code = NULL, parked_cause = NULL
+      WHERE key = $1 AND parked_cause IS NOT NULL`,
     [key],
   );
 }
@@ -81,10 +90,7 @@ export async function retryParkedOutbox(db: Database, key: string): Promise<numb
 export async function parkedCount(db: Sql): Promise<number> {
   const [row] = await db.rows<{ count: number }>(
     `SELECT ((SELECT count(*) FROM parked_messages)
-           + (SELECT count(*) FROM outbox o WHERE EXISTS (
-                SELECT 1 FROM outbox p
-                 WHERE p.parked_cause IS NOT NULL
-                   AND p.topic = o.topic AND p.key = o.key AND p.number <= o.number)))::int AS count`,
+           + (SELECT count(*) FROM outbox o WHERE ${IS_HELD}))::int AS count`,
   );
   return row?.count ?? 0;
 }

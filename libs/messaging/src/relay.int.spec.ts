@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { CloudEvent } from '@patchtrail/contracts';
 import { eventually, runScript, silentLog } from '@patchtrail/testing';
-import { consume, parkedCount, retryParkedOutbox } from './index.js';
+import process from 'node:process';
+import { type Bus, consume, type Log, outboxLag, parkedCount, retryParkedOutbox } from './index.js';
 import { enqueueOne, openStage, Sent, type Stage } from './messaging.suite.js';
 
 describe('the outbox', () => {
@@ -30,7 +31,8 @@ describe('the outbox', () => {
     );
     return got;
   };
-  const relay = (bus = stage.bus) => void running.push(stage.relay(stop.signal, bus));
+  const relay = (bus: Pick<Bus, 'publish'> = stage.bus) =>
+    void running.push(stage.relay(stop.signal, bus));
   const outbox = () => stage.db.rows('SELECT 1 FROM outbox');
   const idsFor = (got: readonly CloudEvent[], key: string) =>
     got.filter(({ partitionkey }) => partitionkey === key).map(({ id }) => id);
@@ -156,10 +158,14 @@ describe('the outbox', () => {
     await eventually(() => expect(idsFor(got, 'good')).toEqual([...others, ...more]));
     expect(idsFor(got, 'bad')).toEqual(before);
     const parked = await stage.db.rows(
-      'SELECT parked_cause FROM outbox WHERE parked_cause IS NOT NULL',
+      'SELECT parked_code, parked_cause, tries FROM outbox WHERE parked_cause IS NOT NULL',
     );
     expect(parked).toEqual([
-      { parked_cause: expect.stringMatching(/message-too-large: data: .* bytes/) },
+      {
+        parked_code: 'message-too-large',
+        parked_cause: expect.stringMatching(/data: .* bytes/),
+        tries: 1,
+      },
     ]);
 
     // Once its cause is gone, the key goes on where it stopped.
@@ -197,6 +203,119 @@ describe('the outbox', () => {
     await stage.send('a', 'four');
     await eventually(() => expect(got).toHaveLength(4));
     expect(publishers.at(-1)).toBe('second');
+  });
+
+  describe('a publisher that was paused and replaced', () => {
+    const causes: string[] = [];
+    const noting: Log = {
+      ...silentLog,
+      error: ({ err }) => void causes.push(String(err)),
+    };
+    /** Publishes, then waits before it says so. */
+    const held = () => {
+      let release: () => void = () => undefined;
+      const go = new Promise<void>((resolve) => (release = resolve));
+      const sent: string[] = [];
+      const bus = {
+        ...stage.bus,
+        publish: async (topic: string, messages: readonly CloudEvent[]) => {
+          await stage.bus.publish(topic, messages);
+          sent.push(...messages.map(({ id }) => id));
+          await go;
+        },
+      };
+      return { bus, sent, release: () => release() };
+    };
+    beforeEach(() => {
+      causes.length = 0;
+    });
+
+    it('deletes nothing when its connection was cut', async () => {
+      const ids = await stage.send('a', 'one', 'two');
+      const [stale, successor] = [held(), held()];
+      running.push(stage.relay(stop.signal, stale.bus, { log: noting }));
+      await eventually(() => expect(stale.sent).toEqual(ids));
+      await stage.db.rows(
+        `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name LIKE 'lease %'`,
+      );
+      relay(successor.bus);
+      await eventually(() => expect(successor.sent).toEqual(ids));
+      stale.release();
+      await eventually(() =>
+        expect(causes).toContainEqual(expect.stringMatching(/epoch 1 was taken over: epoch 2/)),
+      );
+      expect(await outbox()).toHaveLength(2);
+      successor.release();
+      await eventually(async () => expect(await outbox()).toEqual([]));
+    });
+
+    it('deletes nothing when its process stood still', async () => {
+      const ids = await stage.send('a', 'one', 'two');
+      const script = runScript(new URL('./relay.script.suite.ts', import.meta.url), {
+        args: [stage.db.url, stage.busUrl, 'until-replaced'],
+      });
+      const successor = held();
+      try {
+        await script.line(/^published 2$/);
+        process.kill(script.pid, 'SIGSTOP');
+        relay(successor.bus);
+        await eventually(() => expect(successor.sent).toEqual(ids), { deadlineMs: 20_000 });
+        process.kill(script.pid, 'SIGCONT');
+        await script.line(/^failed: .* epoch 1 was taken over: epoch 2/);
+        expect(await outbox()).toHaveLength(2);
+      } finally {
+        await script.kill('SIGKILL');
+        successor.release();
+      }
+      await eventually(async () => expect(await outbox()).toEqual([]));
+    }, 40_000);
+
+    it('parks nothing either', async () => {
+      const oversized = await sendOversized('bad');
+      let release: () => void = () => undefined;
+      const go = new Promise<void>((resolve) => (release = resolve));
+      let asked = 0;
+      const slow = {
+        ...stage.bus,
+        publish: async (topic: string, messages: readonly CloudEvent[]) => {
+          asked += 1;
+          await go;
+          await stage.bus.publish(topic, messages);
+        },
+      };
+      const first = new AbortController();
+      running.push(stage.relay(first.signal, slow, { log: noting }));
+      await eventually(() => expect(asked).toBe(1));
+      await stage.db.run('UPDATE lease_epochs SET epoch = epoch + 1');
+      first.abort();
+      release();
+      await eventually(() =>
+        expect(causes).toContainEqual(expect.stringMatching(/epoch 1 was taken over: epoch 2/)),
+      );
+      expect(await stage.db.rows("SELECT message ->> 'id' AS id, tries FROM outbox")).toEqual([
+        { id: oversized, tries: 0 },
+      ]);
+      expect(await parkedCount(stage.db)).toBe(0);
+    });
+  });
+
+  it('tells what is waiting and since when, without what is parked', async () => {
+    expect(await outboxLag(stage.db)).toEqual({ waiting: 0, oldestAgeMs: 0 });
+    await sendOversized('bad');
+    await stage.send('bad', 'behind');
+    await stage.send('good', 'one', 'two');
+    await stage.db.run(
+      "UPDATE outbox SET enqueued_at = now() - interval '1 hour' WHERE number = 3",
+    );
+    const before = await outboxLag(stage.db);
+    expect(before.waiting).toBe(4);
+    expect(Math.abs(before.oldestAgeMs - 3_600_000)).toBeLessThan(60_000);
+    relay();
+    await eventually(async () =>
+      expect(await outboxLag(stage.db)).toEqual({ waiting: 0, oldestAgeMs: 0 }),
+    );
+    expect(await parkedCount(stage.db)).toBe(2);
   });
 
   it('publishes twice after a kill before the deletion, and a consumer acts once', async () => {

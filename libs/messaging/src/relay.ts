@@ -1,13 +1,8 @@
-import type { CloudEvent } from '@patchtrail/contracts';
-import { type Database, type Lease, tryLease } from '@patchtrail/postgres';
+import { type Database, type FencedLease, type Sql, tryFencedLease } from '@patchtrail/postgres';
 import { type Bus, BusRefusal } from './bus.js';
-import { causeOf } from './cause.js';
 import type { Log } from './log.js';
+import { type Entry, nextEntries, parkEntry, removeEntries } from './outbox.js';
 import { backoffMs, pause } from './pause.js';
-
-/** One batch in memory: at most this many rows, and no further row beyond this many bytes. */
-const BATCH_ROWS_MAX = 200;
-const BATCH_BYTES_MAX = 8 * 1_048_576;
 
 /** Times in milliseconds. */
 export type RelayPace = Readonly<{
@@ -15,16 +10,24 @@ export type RelayPace = Readonly<{
   pollMs: number;
   /** Between two attempts to become the one publisher. */
   leaseMs: number;
+  /** A publisher that is silent for longer, a paused process for instance, is replaced. */
+  silenceMs: number;
   /** After a failure, doubling up to `retryMsMax`. */
   retryMs: number;
   retryMsMax: number;
 }>;
 
-const PACE: RelayPace = { pollMs: 100, leaseMs: 1_000, retryMs: 200, retryMsMax: 5_000 };
+const PACE: RelayPace = {
+  pollMs: 100,
+  leaseMs: 1_000,
+  silenceMs: 20_000,
+  retryMs: 200,
+  retryMsMax: 5_000,
+};
 
 export type RelayOptions = Readonly<{
   db: Database;
-  bus: Bus;
+  bus: Pick<Bus, 'publish'>;
   signal: AbortSignal;
   log: Log;
   /** Of the lease: one relay per name and database publishes at a time. */
@@ -33,12 +36,15 @@ export type RelayOptions = Readonly<{
 }>;
 
 type Relay = Omit<RelayOptions, 'pace'> & Readonly<{ pace: RelayPace }>;
-type Entry = Readonly<{ number: string; topic: string; key: string; message: CloudEvent }>;
+
+/** The relay while it is the one publisher. */
+type Publisher = Relay & Readonly<{ lease: FencedLease }>;
 
 /**
  * Publishes the outbox in its order and deletes what the bus has acknowledged: duplicates after a
- * crash, never a gap. A message that the bus will never take is parked with its cause, and later
- * ones of its key stay behind it; every other key goes on.
+ * crash, never a gap. One relay publishes at a time; one that was replaced without knowing it can
+ * neither delete nor park. A message that the bus will never take is parked with its cause, and
+ * later ones of its key stay behind it; every other key goes on.
  */
 export function runOutboxRelay(options: RelayOptions): Readonly<{ done: Promise<void> }> {
   return { done: relay({ ...options, pace: { ...PACE, ...options.pace } }) };
@@ -60,72 +66,60 @@ async function relay(options: Relay): Promise<void> {
 
 async function relayUnderLease(options: Relay, succeeded: () => void): Promise<void> {
   const { db, signal, name, pace } = options;
-  const lease = await tryLease(db.url, `outbox-relay/${name}`);
+  const lease = await tryFencedLease(db.url, `outbox-relay/${name}`, pace.silenceMs);
   if (lease === null) {
     await pause(pace.leaseMs, signal);
     return;
   }
   try {
-    await relayWhileHeld(options, lease, succeeded);
+    await relayWhileHeld({ ...options, lease }, succeeded);
   } finally {
     await lease.release();
   }
 }
 
-async function relayWhileHeld(options: Relay, lease: Lease, succeeded: () => void): Promise<void> {
-  const stop = AbortSignal.any([options.signal, lease.lost]);
+async function relayWhileHeld(publisher: Publisher, succeeded: () => void): Promise<void> {
+  const stop = AbortSignal.any([publisher.signal, publisher.lease.lost]);
   while (!stop.aborted) {
-    const entries = await nextEntries(options.db);
-    await publishByTopic(options, entries, stop);
+    const entries = await nextEntries(publisher.db);
+    await publishByTopic(publisher, entries, stop);
     succeeded();
-    if (entries.length === 0) await pause(options.pace.pollMs, stop);
+    if (entries.length === 0) await pause(publisher.pace.pollMs, stop);
   }
 }
 
 async function publishByTopic(
-  options: Relay,
+  publisher: Publisher,
   entries: readonly Entry[],
   stop: AbortSignal,
 ): Promise<void> {
   for (const topic of new Set(entries.map((entry) => entry.topic))) {
     if (stop.aborted) return;
     const batch = entries.filter((entry) => entry.topic === topic);
-    await publish(options, topic, batch);
+    await publish(publisher, topic, batch);
   }
 }
 
-/** The oldest entries that stand behind no parked one of their key. */
-async function nextEntries(db: Database): Promise<readonly Entry[]> {
-  return db.rows<Entry>(
-    `SELECT number::text AS number, topic, key, message FROM (
-       SELECT o.*, sum(octet_length(o.message::text)) OVER (ORDER BY o.number)
-                   - octet_length(o.message::text) AS bytes_before
-         FROM (SELECT * FROM outbox o WHERE NOT EXISTS (
-                 SELECT 1 FROM outbox p
-                  WHERE p.parked_cause IS NOT NULL
-                    AND p.topic = o.topic AND p.key = o.key AND p.number <= o.number)
-                ORDER BY number LIMIT $1) o) batch
-      WHERE bytes_before < $2
-      ORDER BY batch.number`,
-    [BATCH_ROWS_MAX, BATCH_BYTES_MAX],
-  );
-}
-
-async function publish(options: Relay, topic: string, batch: readonly Entry[]): Promise<void> {
+async function publish(
+  publisher: Publisher,
+  topic: string,
+  batch: readonly Entry[],
+): Promise<void> {
   try {
-    await options.bus.publish(
+    await publisher.bus.publish(
       topic,
       batch.map(({ message }) => message),
     );
-    await remove(options.db, batch);
   } catch (error) {
     if (!isMessageFault(error)) throw error;
-    await publishOneByOne(options, topic, batch);
+    await publishOneByOne(publisher, topic, batch);
+    return;
   }
+  await fenced(publisher, (tx) => removeEntries(tx, batch));
 }
 
 async function publishOneByOne(
-  options: Relay,
+  publisher: Publisher,
   topic: string,
   batch: readonly Entry[],
 ): Promise<void> {
@@ -133,13 +127,14 @@ async function publishOneByOne(
   for (const entry of batch) {
     if (parkedKeys.has(entry.key)) continue;
     try {
-      await options.bus.publish(topic, [entry.message]);
-      await remove(options.db, [entry]);
+      await publisher.bus.publish(topic, [entry.message]);
     } catch (error) {
       if (!isMessageFault(error)) throw error;
       parkedKeys.add(entry.key);
-      await park(options, entry, error);
+      await park(publisher, entry, error);
+      continue;
     }
+    await fenced(publisher, (tx) => removeEntries(tx, [entry]));
   }
 }
 
@@ -147,14 +142,16 @@ function isMessageFault(error: unknown): error is BusRefusal {
   return error instanceof BusRefusal && error.isMessageFault;
 }
 
-async function park({ db, log }: Relay, entry: Entry, refusal: BusRefusal): Promise<void> {
+async function park(publisher: Publisher, entry: Entry, refusal: BusRefusal): Promise<void> {
   const { number, topic, key } = entry;
-  await db.run('UPDATE outbox SET parked_cause = $2 WHERE number = $1', [number, causeOf(refusal)]);
-  log.error({ number, topic, key, cause: refusal.message }, 'An outbox message is parked.');
+  await fenced(publisher, (tx) => parkEntry(tx, entry, refusal));
+  publisher.log.error({ number, topic, key, err: refusal }, 'An outbox message is parked.');
 }
 
-async function remove(db: Database, entries: readonly Entry[]): Promise<void> {
-  await db.run('DELETE FROM outbox WHERE number = ANY($1::bigint[])', [
-    entries.map(({ number }) => number),
-  ]);
+/** Writes only while this relay is the publisher. @throws LeaseSuperseded */
+async function fenced({ db, lease }: Publisher, write: (tx: Sql) => Promise<void>): Promise<void> {
+  await db.transaction(async (tx) => {
+    await lease.hold(tx);
+    await write(tx);
+  });
 }

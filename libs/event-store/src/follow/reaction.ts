@@ -113,12 +113,8 @@ function reactor(options: ReactionOptions, progress: Progress, lease: FencedLeas
     if (await parkBehind(event)) return;
     const failure = await failureOf(options, progress, event);
     if (failure === null) return pass(event.position, true);
-    const { error } = failure;
-    if (!(error instanceof DomainError)) maybeParked.add(event.stream);
-    await save(event.position, (tx) => recordFailure(tx, name, event, failure));
-    if (!(error instanceof DomainError)) {
-      options.log.error(about(options, event, error), 'an event is parked');
-    }
+    if (!(failure.error instanceof DomainError)) maybeParked.add(event.stream);
+    await save(event.position, (tx) => recordFailure(tx, options, event, failure));
   };
 
   return {
@@ -150,12 +146,16 @@ type Failure = Readonly<{ error: Error; tries: number }>;
 
 async function recordFailure(
   tx: Sql,
-  name: string,
+  options: ReactionOptions,
   event: StoredEvent,
   { error, tries }: Failure,
 ): Promise<boolean> {
-  if (error instanceof DomainError) await recordRefusal(tx, name, event, error);
-  else await park(tx, name, event, error, tries);
+  if (error instanceof DomainError) {
+    await recordRefusal(tx, options.name, event, error);
+    return true;
+  }
+  await park(tx, options.name, event, error, tries);
+  options.log.error(about(options, event, error), 'an event is parked');
   return true;
 }
 
