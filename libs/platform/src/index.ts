@@ -94,10 +94,3 @@ export {
 } from './service.js';
 export { untilSignal } from './signals.js';
 export { ensureTopics } from './topics.js';
-export {
-  childTraceparent,
-  newTraceparent,
-  parseTraceparent,
-  type TraceContext,
-  traceIdOf,
-} from './trace.js';

@@ -14,7 +14,8 @@ import {
 } from '@patchtrail/contracts';
 import { eventStoreMigrations, openPostgresEventStore } from '@patchtrail/event-store';
 import { type Bus, busMigrations, openPostgresBus } from '@patchtrail/messaging';
-import { createHttpApp, createLogger, newTraceparent } from '@patchtrail/platform';
+import { createHttpApp, createLogger } from '@patchtrail/platform';
+import { newTraceparent } from '@patchtrail/telemetry';
 import { openDatabase } from '@patchtrail/postgres';
 import { eventually, freshDatabase } from '@patchtrail/testing';
 import { approvalMigrations, ApprovalModule, createApproval } from './index.js';

@@ -12,7 +12,8 @@ import {
 } from '@patchtrail/auth';
 import type { CloudEvent } from '@patchtrail/contracts';
 import { busMigrations, openPostgresBus } from '@patchtrail/messaging';
-import { createHttpApp, createLogger, newTraceparent } from '@patchtrail/platform';
+import { createHttpApp, createLogger } from '@patchtrail/platform';
+import { newTraceparent } from '@patchtrail/telemetry';
 import { openDatabase } from '@patchtrail/postgres';
 import { freshDatabase } from '@patchtrail/testing';
 import { createAptArchive } from './adapters/feeds/apt-archive.js';

@@ -6,11 +6,11 @@ import {
   ensureTopics,
   idempotencyMigration,
   type Infra,
-  newTraceparent,
   readyReport,
   runKeyPurge,
   type Service,
 } from '@patchtrail/platform';
+import { newTraceparent } from '@patchtrail/telemetry';
 import type { Migration } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
 import { createAptArchive } from './adapters/feeds/apt-archive.js';

@@ -2,10 +2,10 @@ import 'reflect-metadata';
 import { type DynamicModule, type LoggerService, Module } from '@nestjs/common';
 import { ModulesContainer, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { traceIdOf } from '@patchtrail/telemetry';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { now as systemClock } from '../instant.js';
 import type { Logger } from '../logger.js';
-import { traceIdOf } from '../trace.js';
 import { AnswerCheck } from './answer-check.js';
 import { type Readiness, serveHealth } from './health.js';
 import { type ApiDoc, type ApiDocument, documentOf } from './openapi.js';
@@ -101,14 +101,27 @@ function prepare(server: FastifyInstance, { now = systemClock, log }: HttpAppOpt
     void reply.header('traceparent', traceparent).header('x-content-type-options', 'nosniff');
     done();
   });
+  // Not earlier: reading the body leaves the context that a request came in with.
+  server.addHook('preValidation', (request, _, done) => {
+    const { span } = stateOf(request);
+    if (span === null) done();
+    else span.within(done);
+  });
   server.addHook('onResponse', (request, reply, done) => {
+    const { traceparent, span } = stateOf(request);
     const { method, routeOptions } = request;
-    const traceId = traceIdOf(stateOf(request).traceparent);
+    const [route, status] = [routeOptions.url ?? 'unknown', reply.statusCode];
+    span?.end({
+      name: `${method} ${route}`,
+      failure: status >= 500 ? String(status) : null,
+      attributes: {
+        'http.request.method': method,
+        'http.route': route,
+        'http.response.status_code': status,
+      },
+    });
     const ms = Math.round(reply.elapsedTime);
-    log.debug(
-      { method, route: routeOptions.url, status: reply.statusCode, ms, traceId },
-      'request',
-    );
+    log.debug({ method, route, status, ms, traceId: traceIdOf(traceparent) }, 'request');
     done();
   });
 }

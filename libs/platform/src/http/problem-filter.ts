@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import { traceIdOf } from '@patchtrail/telemetry';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../logger.js';
-import { traceIdOf } from '../trace.js';
 import { asProblem, type Problem, problem, problemDocument } from './problem.js';
 import { titleOf, transportCodeOf } from './problem-codes.js';
 import { stateOf } from './request-state.js';

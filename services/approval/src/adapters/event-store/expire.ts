@@ -1,5 +1,5 @@
 import type { Timer } from '@patchtrail/event-store';
-import { newTraceparent } from '@patchtrail/platform';
+import { newTraceparent } from '@patchtrail/telemetry';
 import { expireRequest } from '../../application/decide-request.js';
 import type { RequestStream } from '../../application/ports.js';
 

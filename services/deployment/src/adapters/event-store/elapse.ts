@@ -1,5 +1,5 @@
 import type { Timer } from '@patchtrail/event-store';
-import { newTraceparent } from '@patchtrail/platform';
+import { newTraceparent } from '@patchtrail/telemetry';
 import { elapseTimer } from '../../application/elapse-timer.js';
 import type { Streams } from '../../application/ports.js';
 

@@ -1,0 +1,25 @@
+export {
+  counter,
+  type Counter,
+  gauge,
+  histogram,
+  type Histogram,
+  type InstrumentOptions,
+  type Observation,
+} from './metrics.js';
+export {
+  childTraceparent,
+  formatTraceparent,
+  newTraceparent,
+  parseTraceparent,
+  type TraceContext,
+  traceIdOf,
+} from './traceparent.js';
+export {
+  currentTraceIds,
+  currentTraceparent,
+  inSpan,
+  openSpan,
+  type OpenSpan,
+  type SpanOptions,
+} from './tracing.js';
