@@ -1,16 +1,19 @@
 import type { Message } from '@patchtrail/event-sourcing';
 import type { StoredEvent } from './event-store.js';
 
+/** What a decoder may look at: not where and when the store put the event. */
+export type DecodableEvent = Omit<StoredEvent, 'position' | 'recordedAt'>;
+
 /** How the events of one kind of stream are read back. */
 export type Codec<E> = Readonly<{
   /** Written to the metadata of every new event. */
   schemaVersion: number;
   /** @throws UndecodableEvent for a type or version that it does not know; it never skips one */
-  decode: (event: StoredEvent) => E;
+  decode: (event: DecodableEvent) => E;
 }>;
 
 export class UndecodableEvent extends Error {
-  constructor(event: StoredEvent, reason: string, options?: ErrorOptions) {
+  constructor(event: DecodableEvent, reason: string, options?: ErrorOptions) {
     super(`${event.type} at ${event.stream}@${event.revision}: ${reason}`, options);
     this.name = 'UndecodableEvent';
   }
@@ -27,7 +30,7 @@ export function jsonCodec<E extends Message>(
   const decoders = new Map(Object.entries<(data: unknown) => E['data']>(types));
   const isKnown = (message: Message): message is E => decoders.has(message.type);
 
-  const decode = (event: StoredEvent): E => {
+  const decode = (event: DecodableEvent): E => {
     if (event.metadata.schemaVersion > schemaVersion) {
       const version = event.metadata.schemaVersion;
       throw new UndecodableEvent(event, `schema version ${version} is newer than ${schemaVersion}`);
@@ -41,7 +44,7 @@ export function jsonCodec<E extends Message>(
   return { schemaVersion, decode };
 }
 
-function decodeData<D>(event: StoredEvent, decoder: (data: unknown) => D): D {
+function decodeData<D>(event: DecodableEvent, decoder: (data: unknown) => D): D {
   try {
     return decoder(event.data);
   } catch (cause) {

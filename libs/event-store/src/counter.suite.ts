@@ -1,7 +1,8 @@
 import { type Decider, DomainError, type Message } from '@patchtrail/event-sourcing';
 import { jsonCodec } from './codec.js';
 import type { EventStore } from './event-store.js';
-import { type CommandContext, handle, type Stream } from './handle.js';
+import type { Stream } from './fold-stream.js';
+import { type CommandContext, handle } from './handle.js';
 import { metadata } from './test-events.suite.js';
 
 /** The smallest domain that the specs of this library need. */

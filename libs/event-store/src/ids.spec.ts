@@ -9,6 +9,8 @@ it('derives the same id from the same parts, for ever', () => {
   );
 });
 
+const event = { commandId: 'c', stream: 'counter-1', index: 0, type: 'Added', data: { by: 1 } };
+
 it('derives other ids from other parts, however they are cut', () => {
   const ids = [
     commandIdFrom('ab', 'c'),
@@ -16,9 +18,12 @@ it('derives other ids from other parts, however they are cut', () => {
     commandIdFrom('abc'),
     commandIdFrom('c', 'ab'),
     commandIdFrom('["ab","c"]'),
-    eventIdFrom('c', 'counter-1', 0),
-    eventIdFrom('c', 'counter-1', 1),
-    eventIdFrom('c', 'counter-2', 0),
+    eventIdFrom(event),
+    eventIdFrom({ ...event, commandId: 'd' }),
+    eventIdFrom({ ...event, stream: 'counter-2' }),
+    eventIdFrom({ ...event, index: 1 }),
+    eventIdFrom({ ...event, type: 'Taken' }),
+    eventIdFrom({ ...event, data: { by: 2 } }),
   ];
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.every((id) => validate(id))).toBe(true);

@@ -1,4 +1,5 @@
 import { v5 } from 'uuid';
+import type { Json } from './event-store.js';
 
 /** Fixed for ever: ids derived from the same parts must stay the same over all releases. */
 const NAMESPACE = '5d0f4a53-7c0e-4b0b-9a35-8d1c2be1f6a7';
@@ -9,7 +10,18 @@ export function commandIdFrom(...parts: readonly string[]): string {
   return v5(JSON.stringify(parts), NAMESPACE);
 }
 
-/** The id of the n-th event that a command led to in a stream. */
-export function eventIdFrom(commandId: string, stream: string, index: number): string {
-  return commandIdFrom('event', commandId, stream, String(index));
+/**
+ * The id of the n-th event that a command led to in a stream. It names the content too: the store
+ * takes the same ids at the same revision for the same append, and a command that is given again
+ * may lead to something else.
+ */
+export function eventIdFrom(event: {
+  commandId: string;
+  stream: string;
+  index: number;
+  type: string;
+  data: Json;
+}): string {
+  const { commandId, stream, index, type, data } = event;
+  return v5(JSON.stringify(['event', commandId, stream, index, type, data]), NAMESPACE);
 }

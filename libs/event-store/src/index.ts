@@ -1,5 +1,5 @@
 export { APPEND_EVENTS_MAX } from './check-append.js';
-export { type Codec, jsonCodec, UndecodableEvent } from './codec.js';
+export { type Codec, type DecodableEvent, jsonCodec, UndecodableEvent } from './codec.js';
 export {
   type AllPage,
   APPEND_BYTES_MAX,
@@ -20,16 +20,22 @@ export {
   type SubscriptionItem,
   WrongExpectedRevision,
 } from './event-store.js';
-export {
-  type CommandContext,
-  handle,
-  type Handled,
-  load,
-  type Loaded,
-  type Stream,
-} from './handle.js';
+export { eventsFrom, type Stream, TruncatedStream } from './fold-stream.js';
+export { type CommandContext, handle, type Handled, type HandleOptions, load } from './handle.js';
 export { commandIdFrom } from './ids.js';
+export {
+  createKeyedQueue,
+  type KeyedQueue,
+  type KeyedQueueLimits,
+  TooBusy,
+} from './keyed-queue.js';
 export { createMemoryEventStore } from './memory-event-store.js';
+export {
+  createStateCache,
+  type Loaded,
+  type StateCache,
+  type StateCacheLimits,
+} from './state-cache.js';
 export { eventStoreGrants, eventStoreMigrations } from './postgres/migrations.js';
 export { openPostgresEventStore } from './postgres/postgres-event-store.js';
 export { bindStore, ForeignEventStore } from './follow/bind-store.js';

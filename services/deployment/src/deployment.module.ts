@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import {
   bindStore,
+  createKeyedQueue,
   type EventStore,
   parkedEvents,
   type Projection,
@@ -40,7 +41,6 @@ import { listsIn } from './adapters/postgres/lists.js';
 import { membershipIn, refusedReportsIn } from './adapters/postgres/membership.js';
 import { project } from './adapters/postgres/read-models.js';
 import { drive } from './application/drive.js';
-import { createKeyedQueue } from './application/keyed-queue.js';
 import { PART_PREFIX, ROLLOUT_PREFIX } from './application/names.js';
 import { createStreams } from './application/streams.js';
 

@@ -2,6 +2,7 @@ import {
   type CommandContext,
   commandIdFrom,
   handle,
+  load,
   type StoredEvent,
 } from '@patchtrail/event-store';
 import type { RolloutCommand } from '../domain/rollout-messages.js';
@@ -47,7 +48,7 @@ function contextFor(deps: DriverDeps, { event }: Cause, ...purpose: string[]): C
 }
 
 export async function readCreated(deps: DriverDeps, { rolloutId }: Cause): Promise<CreatedRollout> {
-  const { state } = await deps.streams.readRollout(rolloutStream(rolloutId));
+  const { state } = await load(deps.streams.rollouts, rolloutStream(rolloutId));
   if (state.status === 'absent') throw new Error(`Rollout ${rolloutId} has no events.`);
   return state;
 }

@@ -1,4 +1,4 @@
-import type { KeyedQueue } from './keyed-queue.js';
+import type { KeyedQueue } from '@patchtrail/event-store';
 import type { Membership, RefusedReports, Streams } from './ports.js';
 
 /** What serving agents needs. */
@@ -6,6 +6,7 @@ export type AgentDeps = Readonly<{
   streams: Streams;
   membership: Membership;
   refused: RefusedReports;
+  /** By part stream: what is read, checked elsewhere and then appended is one piece of work. */
   queue: KeyedQueue;
 }>;
 

@@ -3,6 +3,8 @@ import {
   type CommandContext,
   commandIdFrom,
   handle,
+  load,
+  type Loaded,
   WrongExpectedRevision,
 } from '@patchtrail/event-store';
 import type { CreatedRollout } from '../domain/rollout-state.js';
@@ -13,7 +15,6 @@ import type { WavePart } from '../domain/wave-part-state.js';
 import { type AgentDeps, CONFLICT_TRIES_MAX } from './lease-ports.js';
 import { parsePartStream, rolloutStream } from './names.js';
 import type { EndpointInHand, LeaseOffer } from './ports.js';
-import type { Read } from './stream-reader.js';
 
 /**
  * The endpoint's lease: the one it has already, else the next one that is due and has a free slot.
@@ -27,8 +28,8 @@ export async function offerLease(
   context: CommandContext,
 ): Promise<LeaseOffer | null> {
   return deps.membership.alone(endpointId, async (inHand) => {
-    const parts = new Map<string, Read<WavePart>>();
-    for (const stream of inHand.parts) parts.set(stream, await deps.streams.readPart(stream));
+    const parts = new Map<string, Loaded<WavePart>>();
+    for (const stream of inHand.parts) parts.set(stream, await load(deps.streams.parts, stream));
     for (const [stream, { state }] of parts) {
       const lease = activeLeaseOf(state, endpointId);
       if (lease !== null) {
@@ -88,7 +89,7 @@ async function issue(
   endpointId: string,
   context: CommandContext,
 ): Promise<LeaseOffer | null> {
-  const { state: part, revision } = await deps.streams.readPart(stream);
+  const { state: part, revision } = await load(deps.streams.parts, stream);
   if (part.status === 'absent') return null;
   const kind = offeredKind(part);
   const endpoint = get(part.endpoints, endpointId);
@@ -131,7 +132,7 @@ export async function readRolloutOf(
 ): Promise<CreatedRollout | null> {
   const name = parsePartStream(stream);
   if (name === null) return null;
-  const { state } = await streams.readRollout(rolloutStream(name.rolloutId));
+  const { state } = await load(streams.rollouts, rolloutStream(name.rolloutId));
   return state.status === 'absent' ? null : state;
 }
 

@@ -1,4 +1,4 @@
-import { type CommandContext, handle } from '@patchtrail/event-store';
+import { type CommandContext, handle, load } from '@patchtrail/event-store';
 import { DomainError } from '@patchtrail/event-sourcing';
 import type { RolloutCommand } from '../domain/rollout-messages.js';
 import { rolloutStream } from './names.js';
@@ -39,7 +39,7 @@ export async function cancelRollout(
   operation: Operation,
   context: CommandContext,
 ) {
-  const { state } = await streams.readRollout(rolloutStream(operation.rolloutId));
+  const { state } = await load(streams.rollouts, rolloutStream(operation.rolloutId));
   if (state.status === 'absent') throw new DomainError('unknown-rollout');
   const parts = partCountsOf(await readParts(streams, partNamesOf(state)));
   const data = { by: context.actor, reason: operation.reason, parts };

@@ -1,3 +1,4 @@
+import { load, type Loaded } from '@patchtrail/event-store';
 import type { PartCount } from '../domain/rollout-messages.js';
 import type { Failure } from '../domain/rollout-messages.js';
 import type { CreatedRollout } from '../domain/rollout-state.js';
@@ -6,9 +7,8 @@ import { touchedBy } from '../domain/wave-part.js';
 import { countersOf, type Endpoint, type WavePart } from '../domain/wave-part-state.js';
 import { partStream, type PartName } from './names.js';
 import type { Streams } from './ports.js';
-import type { Read } from './stream-reader.js';
 
-export type PartState = Readonly<{ name: PartName }> & Read<WavePart>;
+export type PartState = Readonly<{ name: PartName }> & Loaded<WavePart>;
 
 /** The names of a rollout's parts, of one ring or of all. */
 export function partNamesOf(rollout: CreatedRollout, only?: number): readonly PartName[] {
@@ -19,11 +19,11 @@ export function partNamesOf(rollout: CreatedRollout, only?: number): readonly Pa
 }
 
 export async function readParts(
-  { readPart }: Pick<Streams, 'readPart'>,
+  { parts }: Pick<Streams, 'parts'>,
   names: readonly PartName[],
 ): Promise<readonly PartState[]> {
   const states: PartState[] = [];
-  for (const name of names) states.push({ name, ...(await readPart(partStream(name))) });
+  for (const name of names) states.push({ name, ...(await load(parts, partStream(name))) });
   return states;
 }
 

@@ -6,18 +6,11 @@ import type { PatchRef } from '../domain/plan.js';
 import type { RolloutCommand, RolloutEvent } from '../domain/rollout-messages.js';
 import type { Rollout } from '../domain/rollout-state.js';
 import type { CohortDraft } from './cohort.js';
-import type { StreamReader } from './stream-reader.js';
 
 export type RolloutStreams = Stream<Rollout, RolloutCommand, RolloutEvent>;
 export type PartStreams = Stream<WavePart, WavePartCommand, WavePartEvent>;
 
-/** The two kinds of streams, and their folds. */
-export type Streams = Readonly<{
-  rollouts: RolloutStreams;
-  parts: PartStreams;
-  readRollout: StreamReader<Rollout>;
-  readPart: StreamReader<WavePart>;
-}>;
+export type Streams = Readonly<{ rollouts: RolloutStreams; parts: PartStreams }>;
 
 /** What is known of the fleet from discovery's events. */
 export type Fleet = Readonly<{

@@ -4,6 +4,7 @@ import {
   type CommandContext,
   commandIdFrom,
   handle,
+  load,
   WrongExpectedRevision,
 } from '@patchtrail/event-store';
 import { get } from '../domain/table.js';
@@ -45,7 +46,7 @@ async function confirmIn(
   for (let tries = 1; ; tries += 1) {
     // The order is the point. A halt recorded before the rollout is read refuses; the parts are told
     // of a halt recorded after it later, and an append of theirs in between fails this one's revision.
-    const { state: part, revision } = await deps.streams.readPart(stream);
+    const { state: part, revision } = await load(deps.streams.parts, stream);
     if (part.status === 'absent') throw new DomainError('unknown-lease');
     await checkEpoch(deps, stream, part, confirmation);
     try {
@@ -113,7 +114,7 @@ async function findPart(
   const known = await deps.membership.partOfAttempt(attemptId);
   if (known !== null) return known;
   for (const stream of await deps.membership.openParts(endpointId)) {
-    const { state } = await deps.streams.readPart(stream);
+    const { state } = await load(deps.streams.parts, stream);
     if (state.status !== 'absent' && get(state.attempts, attemptId) !== undefined) return stream;
   }
   throw new DomainError('unknown-lease', `attemptId: there is no lease ${attemptId}`);

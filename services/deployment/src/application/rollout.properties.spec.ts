@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from '@jest/globals';
 import fc from 'fast-check';
-import { commandIdFrom } from '@patchtrail/event-store';
+import { commandIdFrom, load } from '@patchtrail/event-store';
 import { planOf, ring } from '../domain/examples.suite.js';
 import { countersOf, stateNameOf } from '../domain/wave-part-state.js';
 import { entriesOf } from '../domain/table.js';
@@ -125,7 +125,7 @@ describe('a rollout under any interleaving', () => {
 async function recount(world: World): Promise<void> {
   const streams = new Set(world.events.map(({ stream }) => stream));
   for (const stream of [...streams].filter((name) => name.startsWith(PART_PREFIX))) {
-    const { state } = await world.direct.readPart(stream);
+    const { state } = await load(world.direct.parts, stream);
     assert.ok(state.status !== 'absent');
     const names = [...entriesOf(state.endpoints)].map(([, endpoint]) => stateNameOf(endpoint));
     const counters = countersOf(state);

@@ -1,6 +1,5 @@
-import type { StoredEvent } from '@patchtrail/event-store';
 import { fold, type Decider, type Message } from '@patchtrail/event-sourcing';
-import type { Codec, Position } from '@patchtrail/event-store';
+import { type Codec, eventsFrom, type Position, type StoredEvent } from '@patchtrail/event-store';
 import { type Counters, sumCounters } from '../domain/counters.js';
 import type { RolloutEvent } from '../domain/rollout-messages.js';
 import { isWaiting } from '../domain/rollout.js';
@@ -12,7 +11,6 @@ import { partNamesOf } from './part-counts.js';
 import type { Streams } from './ports.js';
 
 export const VIEWED_ENDPOINTS_MAX = 5_000;
-const PAGE_SIZE = 1_000;
 
 type Happened<E> = Readonly<{ event: E; at: string }>;
 type Past<S, E> = Readonly<{
@@ -65,11 +63,9 @@ async function readPast<S, C extends Message, E extends Message>(
 ): Promise<Past<S, E>> {
   const until = asOf === undefined ? Infinity : Date.parse(asOf);
   const stored: StoredEvent[] = [];
-  for (let isOver = false; !isOver;) {
-    const page = await stream.store.read(name, { from: stored.length, maxCount: PAGE_SIZE });
-    const later = page.findIndex(({ recordedAt }) => Date.parse(recordedAt) > until);
-    stored.push(...(later === -1 ? page : page.slice(0, later)));
-    isOver = later !== -1 || page.length < PAGE_SIZE;
+  for await (const event of eventsFrom(stream.store, name, 0)) {
+    if (Date.parse(event.recordedAt) > until) break;
+    stored.push(event);
   }
   const happened = stored.map((one) => ({
     event: stream.codec.decode(one),

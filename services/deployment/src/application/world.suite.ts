@@ -4,7 +4,9 @@ import { DomainError } from '@patchtrail/event-sourcing';
 import {
   type CommandContext,
   commandIdFrom,
+  createKeyedQueue,
   createMemoryEventStore,
+  load,
   type StoredEvent,
   WrongExpectedRevision,
 } from '@patchtrail/event-store';
@@ -19,7 +21,6 @@ import { drive } from './drive.js';
 import type { DriverDeps } from './driver.js';
 import { elapseTimer } from './elapse-timer.js';
 import { createInterleaver, randomFrom } from './interleaver.suite.js';
-import { createKeyedQueue } from './keyed-queue.js';
 import type { AgentDeps } from './lease-ports.js';
 import { parsePartStream, PART_PREFIX } from './names.js';
 import { offerLease } from './offer-lease.js';
@@ -104,7 +105,7 @@ export function createWorld(o: {
   const openParts = async (endpointId: string) => {
     const open: string[] = [];
     for (const stream of partStreams()) {
-      const { state } = await direct.readPart(stream);
+      const { state } = await load(direct.parts, stream);
       if (state.status === 'absent') continue;
       const endpoint = get(state.endpoints, endpointId);
       if (endpoint !== undefined && endpoint.progress !== 'ended') open.push(stream);
@@ -115,7 +116,7 @@ export function createWorld(o: {
   const partOfAttempt = async (attemptId: string) => {
     if (random(4) === 0) return null;
     for (const stream of partStreams()) {
-      const { state } = await direct.readPart(stream);
+      const { state } = await load(direct.parts, stream);
       if (state.status !== 'absent' && get(state.attempts, attemptId) !== undefined) return stream;
     }
     return null;

@@ -1,4 +1,4 @@
-import type { EventStore } from '@patchtrail/event-store';
+import { createStateCache, type EventStore } from '@patchtrail/event-store';
 import type { PolicyStream, RequestStream, TemplateStream } from '../../application/ports.js';
 import { approvalPolicy } from '../../domain/approval-policy.js';
 import { approvalRequest } from '../../domain/approval-request.js';
@@ -18,11 +18,16 @@ export const REQUEST_PREFIX = 'approvalRequest-';
 export const POLICY_PREFIX = 'approvalPolicy-';
 export const TEMPLATE_PREFIX = 'planTemplate-';
 
-export function streamsOf(store: EventStore): Streams {
+/** With recently folded state at hand unless told otherwise: one per process. */
+export function streamsOf(store: EventStore, options: { cached?: boolean } = {}): Streams {
+  const requests = { store, decider: approvalRequest, codec: approvalRequestCodec };
+  const policies = { store, decider: approvalPolicy, codec: approvalPolicyCodec };
+  const templates = { store, decider: planTemplate, codec: planTemplateCodec };
+  if (options.cached === false) return { requests, policies, templates };
   return {
-    requests: { store, decider: approvalRequest, codec: approvalRequestCodec },
-    policies: { store, decider: approvalPolicy, codec: approvalPolicyCodec },
-    templates: { store, decider: planTemplate, codec: planTemplateCodec },
+    requests: { ...requests, cache: createStateCache() },
+    policies: { ...policies, cache: createStateCache() },
+    templates: { ...templates, cache: createStateCache() },
   };
 }
 

@@ -5,7 +5,7 @@ import {
   type EventOrigin,
   toCloudEvent,
 } from '@patchtrail/contracts';
-import { commandIdFrom, type StoredEvent } from '@patchtrail/event-store';
+import { commandIdFrom, load, type StoredEvent } from '@patchtrail/event-store';
 import type { Bus } from '@patchtrail/messaging';
 import type { Sql } from '@patchtrail/postgres';
 import { causeOf } from '../../application/driver.js';
@@ -26,7 +26,7 @@ export function publishTo(bus: Pick<Bus, 'publish'>, db: Sql, streams: Streams) 
   return async (stored: StoredEvent): Promise<void> => {
     const rolloutId = causeOf(stored)?.rolloutId;
     if (rolloutId === undefined) return;
-    const { state: rollout } = await streams.readRollout(rolloutStream(rolloutId));
+    const { state: rollout } = await load(streams.rollouts, rolloutStream(rolloutId));
     if (rollout.status === 'absent') throw new Error(`Rollout ${rolloutId} has no events.`);
     const name = parsePartStream(stored.stream);
     if (name === null) {
