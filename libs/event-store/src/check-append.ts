@@ -28,9 +28,13 @@ function demand(holds: boolean, field: string, rule: string): asserts holds {
   if (!holds) throw new InvalidEvent(field, rule);
 }
 
+export function isStream(name: string): boolean {
+  return STREAM.test(name);
+}
+
 export function checkStream(stream: string): void {
   demand(
-    STREAM.test(stream),
+    isStream(stream),
     'stream',
     'must be a category of letters and digits, a dash and an id of letters, digits and _ . : ~ -',
   );
@@ -157,8 +161,16 @@ function checkIds(events: readonly NewEvent[]): void {
 }
 
 function checkSize(stream: string, events: readonly NewEvent[]): void {
-  const bytes = events
-    .map(({ data, metadata }) => JSON.stringify(data) + JSON.stringify(metadata))
-    .reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const bytes = appendBytes(events);
   if (bytes > APPEND_BYTES_MAX) throw new AppendTooLarge(stream, bytes);
+}
+
+/** As EventStoreDB counts: data, metadata, and two bytes for each character of a type. */
+export function appendBytes(events: readonly NewEvent[]): number {
+  return events
+    .map(({ type, data, metadata }) => {
+      const text = JSON.stringify(data) + JSON.stringify(metadata);
+      return Buffer.byteLength(text) + 2 * type.length;
+    })
+    .reduce((sum, bytes) => sum + bytes, 0);
 }

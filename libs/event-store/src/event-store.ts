@@ -92,8 +92,8 @@ export type AllPage = Readonly<{
  * stream at the same expected revision again is a success without effect; any other reuse of an
  * event id is undefined.
  *
- * One append holds 1 to 500 events and at most 1 MiB of data and metadata. A stream is named by its
- * category of letters and digits, a dash and an id; event ids are UUIDs in lower case.
+ * One append holds 1 to 500 events and at most 1 MiB of data, metadata and types. A stream is named
+ * by its category of letters and digits, a dash and an id; event ids are UUIDs in lower case.
  */
 export interface EventStore {
   /** @throws WrongExpectedRevision, AppendTooLarge, InvalidEvent */

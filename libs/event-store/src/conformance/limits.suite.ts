@@ -16,8 +16,8 @@ export function limitsSuite(storeOf: () => EventStore): void {
 
   describe('limits', () => {
     const textOf = (bytes: number) => 'x'.repeat(bytes);
-    // Quotes around the text, and the metadata beside it.
-    const overhead = 2 + Buffer.byteLength(JSON.stringify(metadata));
+    // Quotes around the text, and the metadata and the type beside it.
+    const overhead = 2 + Buffer.byteLength(JSON.stringify(metadata)) + 2 * newEvent().type.length;
 
     it('takes an append of 1 MiB and refuses one byte more', async () => {
       const stream = streamOf();

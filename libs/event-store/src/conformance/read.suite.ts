@@ -104,14 +104,20 @@ export function readSuite(storeOf: () => EventStore): void {
 
     it('starts at the beginning, and backwards at the end', async () => {
       await storeOf().append(streamOf(), 'no-stream', newEvents(2));
-      const first = await storeOf().readAll({ maxCount: 1 });
-      const last = await storeOf().readAll({ direction: 'backwards', maxCount: 1 });
-      expect(await storeOf().readAll({ from: null, maxCount: 1 })).toEqual(first);
+      /** A page may hold only what others wrote, and then be empty. */
+      const firstOf = async (options: ReadAllOptions) => {
+        let page = await storeOf().readAll({ ...options, maxCount: 1 });
+        while (page.events.length === 0 && page.next !== null) {
+          page = await storeOf().readAll({ ...options, maxCount: 1, from: page.next });
+        }
+        return page.events[0]!;
+      };
+      const first = await firstOf({});
+      const last = await firstOf({ direction: 'backwards' });
+      expect(await firstOf({ from: null })).toEqual(first);
       const head = await storeOf().head();
-      expect(storeOf().comparePositions(last.events[0]!.position, head!)).toBeLessThanOrEqual(0);
-      expect(
-        storeOf().comparePositions(first.events[0]!.position, last.events[0]!.position),
-      ).toBeLessThan(0);
+      expect(storeOf().comparePositions(last.position, head!)).toBeLessThanOrEqual(0);
+      expect(storeOf().comparePositions(first.position, last.position)).toBeLessThan(0);
     });
 
     it.each<[string, ReadAllOptions]>([
