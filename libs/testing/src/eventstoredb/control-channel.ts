@@ -37,6 +37,7 @@ function performersOf(control: EventStoreDbControl): ReadonlyMap<string, Perform
   const loseAppends = decoder(COMMANDS.loseAppends);
   const tellSubscribers = decoder(COMMANDS.tellSubscribers);
   const refuseCredentials = decoder(COMMANDS.refuseCredentials);
+  const withholdEvents = decoder(COMMANDS.withholdEvents);
   const hang = decoder(COMMANDS.hang);
   const restart = decoder(COMMANDS.restart);
   return new Map<string, Perform>([
@@ -47,6 +48,7 @@ function performersOf(control: EventStoreDbControl): ReadonlyMap<string, Perform
     ['loseAppends', (body) => control.loseAppends(loseAppends(body))],
     ['tellSubscribers', (body) => control.tellSubscribers(tellSubscribers(body))],
     ['refuseCredentials', (body) => control.refuseCredentials(refuseCredentials(body))],
+    ['withholdEvents', (body) => control.withholdEvents(withholdEvents(body))],
     ['hang', (body) => control.hang(hang(body))],
     ['restart', (body) => control.restart(restart(body))],
     ['state', () => control.state()],
@@ -114,6 +116,7 @@ export function steerEventStoreDb(controlUrl: string): EventStoreDbControl {
     loseAppends: (options) => tell('loseAppends', options),
     tellSubscribers: async (options) => count(await perform('tellSubscribers', options)),
     refuseCredentials: (options) => tell('refuseCredentials', options),
+    withholdEvents: (options) => tell('withholdEvents', options),
     hang: (options) => tell('hang', options),
     restart: (options) => tell('restart', options),
     state: async () => state(await perform('state')),

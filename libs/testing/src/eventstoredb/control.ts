@@ -48,6 +48,7 @@ export const COMMANDS = {
     exact,
   ),
   refuseCredentials: Switch,
+  withholdEvents: Switch,
   hang: Switch,
   restart: Type.Object({ downMs: Ms }, exact),
   state: Type.Object({}, exact),
@@ -89,6 +90,8 @@ export type EventStoreDbControl = {
   /** Sends every open subscription a message out of turn. */
   tellSubscribers(options: Takes<'tellSubscribers'>): Promise<number>;
   refuseCredentials(options: Takes<'refuseCredentials'>): Promise<void>;
+  /** Live subscriptions stay open and tell nothing more; everything else goes on. */
+  withholdEvents(options: Takes<'withholdEvents'>): Promise<void>;
   /** Half-open: connections are accepted and kept, and nothing is answered. */
   hang(options: Takes<'hang'>): Promise<void>;
   /** Ends everything, refuses connections for a while, and comes back with the same data and port. */

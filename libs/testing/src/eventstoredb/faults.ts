@@ -9,6 +9,7 @@ export type Loss = { readonly committed: boolean; readonly by: LoseBy };
 export type Faults = {
   delayMs: number;
   credentialsRefused: boolean;
+  eventsWithheld: boolean;
   refuse(calls: number, as: RefuseAs, leader: Leader): void;
   lose(appends: number, loss: Loss): void;
   /** Waits as long as replies are to be delayed. */
@@ -25,6 +26,7 @@ export function createFaults(): Faults {
   const faults: Faults = {
     delayMs: 0,
     credentialsRefused: false,
+    eventsWithheld: false,
     refuse: (calls, as, leader) => (refusing = { calls, as, leader }),
     lose: (appends, loss) => (losing = { appends, loss }),
     delay: async () => {
@@ -43,6 +45,7 @@ export function createFaults(): Faults {
     clear: () => {
       faults.delayMs = 0;
       faults.credentialsRefused = false;
+      faults.eventsWithheld = false;
       refusing.calls = 0;
       losing.appends = 0;
     },

@@ -211,6 +211,10 @@ function controlOf(
       faults.credentialsRefused = on;
       return done();
     },
+    withholdEvents: ({ on }) => {
+      faults.eventsWithheld = on;
+      return done();
+    },
     hang: ({ on }) => {
       gate.hang(on);
       return done();

@@ -155,7 +155,7 @@ async function live(
   const { filter } = subscription;
   let considered = 0;
   while (!outlet.closed) {
-    const event = log.all[cursor.index];
+    const event = faults.eventsWithheld ? undefined : log.all[cursor.index];
     if (event === undefined) {
       await nextWrite(log, outlet);
       await faults.delay();
