@@ -34,6 +34,7 @@ describe('the configuration of the standalone profile', () => {
       host: '127.0.0.1',
       port: 8080,
       auth: null,
+      telemetry: { otlpEndpoint: null, metricsPort: null, traceRatio: 1 },
     });
   });
 
@@ -53,6 +54,9 @@ describe('the configuration of the standalone profile', () => {
       PATCHTRAIL_DATA_DIR: '/srv/data',
       PATCHTRAIL_HOST: '::1',
       PATCHTRAIL_PORT: '0',
+      PATCHTRAIL_METRICS_PORT: '9464',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.example:4318/',
+      OTEL_TRACES_SAMPLER_ARG: '0.25',
       HOME: '/root',
     });
     expect(config).toEqual({
@@ -72,6 +76,11 @@ describe('the configuration of the standalone profile', () => {
       host: '::1',
       port: 0,
       auth: { jwks: '/etc/keys.json', issuer: 'https://id', audience: 'api' },
+      telemetry: {
+        otlpEndpoint: 'http://collector.example:4318',
+        metricsPort: 9464,
+        traceRatio: 0.25,
+      },
     });
     expect(Object.isFrozen(config)).toBe(true);
   });
@@ -92,6 +101,9 @@ describe('the configuration of the standalone profile', () => {
     [{ EVENT_STORE_URL: `memory:${SECRET}` }, 'EVENT_STORE_URL', /esdb/],
     [{ PATCHTRAIL_SERVICES: `approval,${SECRET}` }, 'PATCHTRAIL_SERVICES', /names of discovery/],
     [{ PATCHTRAIL_SERVICES: 'approval,approval' }, 'PATCHTRAIL_SERVICES', /different/],
+    [{ PATCHTRAIL_METRICS_PORT: SECRET }, 'PATCHTRAIL_METRICS_PORT', /integer/],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: SECRET }, 'OTEL_EXPORTER_OTLP_ENDPOINT', /http/],
+    [{ OTEL_TRACES_SAMPLER_ARG: '1.5' }, 'OTEL_TRACES_SAMPLER_ARG', /1/],
     [{ PATCHTRAIL_POSTGRES: SECRET }, 'PATCHTRAIL_POSTGRES', /./],
     [{ PATCHTRAIL_HOST: `${SECRET}/24` }, 'PATCHTRAIL_HOST', /match/],
     [{ PATCHTRAIL_PORT: '65536' }, 'PATCHTRAIL_PORT', /65535/],

@@ -29,6 +29,12 @@ const Environment = Type.Object({
   /** An address or a host name. */
   PATCHTRAIL_HOST: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9.:-]{1,253}$' })),
   PATCHTRAIL_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+  /** Where `GET /metrics` answers in Prometheus' text format. */
+  PATCHTRAIL_METRICS_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+  /** Base URL of an OTLP/HTTP collector for traces and metrics. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://' })),
+  /** The part of the traces that is recorded, 0 to 1; all of them by default. */
+  OTEL_TRACES_SAMPLER_ARG: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
   /** File or https URL of the key set that tokens are verified with; needs the next two. */
   AUTH_JWKS: Type.Optional(Type.String({ minLength: 1 })),
   AUTH_ISSUER: Type.Optional(Type.String({ minLength: 1 })),
@@ -64,6 +70,12 @@ export type StandaloneConfig = Readonly<{
   port: number;
   /** `null`: tokens of the local issuer. */
   auth: TokenVerifierOptions | null;
+  /** Without endpoint and port there is none. */
+  telemetry: Readonly<{
+    otlpEndpoint: string | null;
+    metricsPort: number | null;
+    traceRatio: number;
+  }>;
 }>;
 
 /** @throws ConfigError naming each variable and the rule it breaks, never its value */
@@ -79,6 +91,7 @@ export function standaloneConfig(
     host: read.PATCHTRAIL_HOST ?? '127.0.0.1',
     port: read.PATCHTRAIL_PORT ?? 8080,
     auth: authOf(read),
+    telemetry: telemetryOf(read),
   });
 }
 
@@ -89,6 +102,16 @@ function servicesOf(text: string | undefined): readonly ServiceName[] {
   if (chosen.length === wanted.length) return chosen;
   const rule = `must be different names of ${SERVICE_NAMES.join(', ')} with commas between them`;
   throw new ConfigError([{ variable: 'PATCHTRAIL_SERVICES', rule }]);
+}
+
+function telemetryOf(read: Static<typeof Environment>): StandaloneConfig['telemetry'] {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = read;
+  if (endpoint !== undefined) parsedUrl('OTEL_EXPORTER_OTLP_ENDPOINT', endpoint);
+  return {
+    otlpEndpoint: endpoint?.replace(/\/+$/, '') ?? null,
+    metricsPort: read.PATCHTRAIL_METRICS_PORT ?? null,
+    traceRatio: read.OTEL_TRACES_SAMPLER_ARG ?? 1,
+  };
 }
 
 /** Where the data is kept. */

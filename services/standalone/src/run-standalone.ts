@@ -11,6 +11,7 @@ export async function runStandalone(): Promise<void> {
     process.stdout.write(
       `Patchtrail is ready at ${running.url} (PostgreSQL: ${running.postgres})\n  API documents: ${docs}\n  Health: ${running.url}/health/ready\n`,
     );
+    if (running.metricsUrl !== null) process.stdout.write(`  Metrics: ${running.metricsUrl}\n`);
     const signal = await untilSignal();
     log.info({ signal }, 'Stopping.');
     await running.stop().catch((error: unknown) => {

@@ -3,13 +3,16 @@ import { createLocalIssuer, createTokenVerifier } from '@patchtrail/auth';
 import type { Bus } from '@patchtrail/messaging';
 import { createHttpApp, type Infra, type Logger, now, type Service } from '@patchtrail/platform';
 import type { StandaloneConfig } from './config.js';
-import { missingIn, openDatabases } from './databases.js';
+import { openDatabases } from './databases.js';
 import { createParts, type Parts } from './parts.js';
 import { openPostgresServer } from './postgres-server.js';
 import { loadService } from './services.js';
+import { startHostTelemetry } from './telemetry.js';
 
 export type Standalone = Readonly<{
   url: string;
+  /** `null` where there is none. */
+  metricsUrl: string | null;
   /** For people: where the data is. */
   postgres: string;
   stop: () => Promise<void>;
@@ -29,11 +32,12 @@ export async function startStandalone(
 ): Promise<Standalone> {
   const parts = createParts();
   try {
-    const server = missingIn(config).length === 0 ? null : await openPostgresServer(config, log);
-    if (server !== null) parts.add(server.stop);
-    const url = await serve(config, server?.adminUrl ?? null, log, parts, seams);
-    const postgres = server?.description ?? 'as configured for each service';
-    return { url, postgres, stop: parts.stop };
+    const { metricsUrl, stop: stopTelemetry } = await startHostTelemetry(config);
+    parts.add(stopTelemetry);
+    const server = await openPostgresServer(config, log);
+    parts.add(server.stop);
+    const url = await serve(config, server.adminUrl, log, parts, seams);
+    return { url, metricsUrl, postgres: server.description, stop: parts.stop };
   } catch (error) {
     await parts.stop().catch((failure: unknown) => {
       log.error({ err: failure }, 'Not everything that had been started could be stopped.');
