@@ -50,6 +50,27 @@ export {
   replayParkedEvents,
 } from './follow/parked-events.js';
 export type { Projection } from './follow/progress.js';
-export { type ProjectionOptions, runProjection } from './follow/projection.js';
+export type { ProjectedTable } from './follow/projected-table.js';
+export {
+  type ProjectionDefinition,
+  type ProjectionOptions,
+  runProjection,
+} from './follow/projection.js';
 export { type Judgement, type ReactionOptions, runReaction } from './follow/reaction.js';
-export { projectTimer, runTimers, type Timer, type TimerOptions } from './follow/timers.js';
+export {
+  IncompleteStream,
+  rebuildProjection,
+  type RebuildOptions,
+  type RebuildProgress,
+  RebuildUnderWay,
+  type Rebuilt,
+  SwapRefused,
+} from './follow/rebuild.js';
+export type { RebuiltTable } from './follow/rebuild-tables.js';
+export {
+  projectTimer,
+  runTimers,
+  type Timer,
+  type TimerOptions,
+  TIMERS_TABLE,
+} from './follow/timers.js';

@@ -1,4 +1,4 @@
-import type { Database, Sql } from '@patchtrail/postgres';
+import type { Sql } from '@patchtrail/postgres';
 import type { Position } from '../event-store.js';
 import { isPosition } from '../position.js';
 
@@ -13,7 +13,7 @@ export class CheckpointMoved extends Error {
 }
 
 /** Where the runner of this name goes on: `null` for one that has never run. */
-export async function openCheckpoint(db: Database, name: string): Promise<Position | null> {
+export async function openCheckpoint(db: Sql, name: string): Promise<Position | null> {
   await db.run('INSERT INTO checkpoints (name) VALUES ($1) ON CONFLICT DO NOTHING', [name]);
   return positionOf(db, 'SELECT position FROM checkpoints WHERE name = $1', name);
 }
@@ -24,9 +24,13 @@ export async function openCheckpoint(db: Database, name: string): Promise<Positi
  * @throws CheckpointMoved
  */
 export async function holdCheckpoint(tx: Sql, name: string, from: Position | null): Promise<void> {
-  const sql = 'SELECT position FROM checkpoints WHERE name = $1 FOR UPDATE';
-  const actual = await positionOf(tx, sql, name);
+  const actual = await lockCheckpoint(tx, name);
   if (actual !== from) throw new CheckpointMoved(name, from, actual);
+}
+
+/** Where the runner is, and will stay until the transaction ends. */
+export async function lockCheckpoint(tx: Sql, name: string): Promise<Position | null> {
+  return positionOf(tx, 'SELECT position FROM checkpoints WHERE name = $1 FOR UPDATE', name);
 }
 
 export async function moveCheckpoint(tx: Sql, name: string, to: Position): Promise<void> {

@@ -3,17 +3,27 @@ import type { Position, StoredEvent, SubscriptionItem } from '../event-store.js'
 import { holdCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
 import { follow, type Followed } from './follow.js';
 import { createProgress, type Projection } from './progress.js';
+import type { ProjectedTable } from './projected-table.js';
 
 const BATCH_SIZE_MAX = 200;
 /** Foreign events move the checkpoint too, but not worth a write each. */
 const UNSAVED_MAX = 100;
 
-export type ProjectionOptions = Followed &
+/** Rows that are a function of the events and of nothing else, so that they can be built again. */
+export type ProjectionDefinition = Pick<Followed, 'name' | 'prefixes'> &
   Readonly<{
-    db: Database;
-    /** Writes through `tx` only: its rows and the checkpoint become visible together. */
+    /** Every table that `apply` writes, and no other: a rebuild replaces them. */
+    tables: readonly ProjectedTable[];
+    /**
+     * Writes through `tx` only: its rows and the checkpoint become visible together. It names its
+     * tables without a schema, reads no other ones, and knows neither clock nor chance.
+     */
     apply: (tx: Sql, event: StoredEvent) => Promise<void>;
   }>;
+
+export type ProjectionOptions = Followed &
+  Pick<ProjectionDefinition, 'apply'> &
+  Readonly<{ db: Database }>;
 
 /**
  * Keeps rows that are a function of the events, each applied exactly once: a batch and its
@@ -30,7 +40,7 @@ export function runProjection(options: ProjectionOptions): Projection {
   const save = async (to: Position) => {
     await db.transaction(async (tx) => {
       await holdCheckpoint(tx, name, checkpoint);
-      for (const event of batch) await applied(apply, tx, event);
+      await applyAll(apply, tx, batch);
       await moveCheckpoint(tx, name, to);
     });
     checkpoint = to;
@@ -67,16 +77,19 @@ export function runProjection(options: ProjectionOptions): Projection {
   return progress.view(done);
 }
 
-async function applied(
-  apply: ProjectionOptions['apply'],
+/** In their order; an event that cannot be applied is named by the error. */
+export async function applyAll(
+  apply: ProjectionDefinition['apply'],
   tx: Sql,
-  event: StoredEvent,
+  events: readonly StoredEvent[],
 ): Promise<void> {
-  try {
-    await apply(tx, event);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const { type, stream, revision } = event;
-    throw new Error(`${type} at ${stream}@${revision} cannot be applied: ${reason}`, { cause });
+  for (const event of events) {
+    try {
+      await apply(tx, event);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const { type, stream, revision } = event;
+      throw new Error(`${type} at ${stream}@${revision} cannot be applied: ${reason}`, { cause });
+    }
   }
 }

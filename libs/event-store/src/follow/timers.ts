@@ -6,6 +6,7 @@ import { parseInstant } from '../instant.js';
 import { backoffMs, pause } from '../pause.js';
 import type { Log } from './log.js';
 import type { Projection } from './progress.js';
+import type { ProjectedTable } from './projected-table.js';
 
 const POLL_MS_DEFAULT = 250;
 const CLAIM_MAX = 10;
@@ -39,6 +40,15 @@ export type TimerOptions = Readonly<{
 }>;
 
 type TimerRow = Omit<Timer, 'dueAt'> & { dueAt: Date; tries: number };
+
+/** What `projectTimer` writes. What became of a generation is known to its row alone. */
+export const TIMERS_TABLE: ProjectedTable = {
+  name: 'timers',
+  kept: {
+    of: ['stream', 'timer_id', 'generation'],
+    columns: ['elapsed_at', 'tries', 'retry_at', 'last_error'],
+  },
+};
 
 /**
  * Keeps the latest generation of each timer of a stream from `TimerScheduled` facts, and passes
