@@ -36,7 +36,9 @@ export {
   type StateCache,
   type StateCacheLimits,
 } from './state-cache.js';
+export { EventStoreBusy } from './postgres/event-store-busy.js';
 export { eventStoreGrants, eventStoreMigrations } from './postgres/migrations.js';
+export { PositionArchived } from './postgres/position-archived.js';
 export { openPostgresEventStore } from './postgres/postgres-event-store.js';
 export { bindStore, ForeignEventStore } from './follow/bind-store.js';
 export type { Log } from './follow/log.js';
@@ -56,9 +58,9 @@ export {
   type ProjectionOptions,
   runProjection,
 } from './follow/projection.js';
+export { type ReactionLag, reactionLag } from './follow/reaction-lag.js';
 export { type Judgement, type ReactionOptions, runReaction } from './follow/reaction.js';
 export {
-  IncompleteStream,
   rebuildProjection,
   type RebuildOptions,
   type RebuildProgress,

@@ -10,7 +10,11 @@ export function isPosition(text: string): text is Position {
 }
 
 export function positionFrom(number: bigint): Position {
-  const text = number.toString().padStart(DIGITS, '0');
+  return positionOfDigits(number.toString());
+}
+
+export function positionOfDigits(digits: string): Position {
+  const text = digits.padStart(DIGITS, '0');
   if (!isPosition(text)) throw new Error('A position is never empty.');
   return text;
 }

@@ -1,4 +1,5 @@
 import type { Migration } from '@patchtrail/postgres';
+import { partitionsMigration } from './partitions.migration.js';
 
 /** Migrations of the event store's own database, to be run as its owner. */
 export const eventStoreMigrations: readonly Migration[] = [
@@ -91,19 +92,17 @@ CREATE TABLE event_store.identity (
 INSERT INTO event_store.identity (id) VALUES (gen_random_uuid());
 `,
   },
+  partitionsMigration,
 ];
 
-/**
- * What the role of the services may do: read and append. Position and time of an event are not
- * among the columns that it may write.
- */
+/** What the role of the services may do: read, and append by the function that does it under its lock. */
 export function eventStoreGrants(role: string): string {
   const grantee = `"${role.replaceAll('"', '""')}"`;
   return `
 REVOKE ALL ON ALL TABLES IN SCHEMA event_store FROM ${grantee};
 GRANT USAGE ON SCHEMA event_store TO ${grantee};
-GRANT SELECT ON event_store.events, event_store.identity TO ${grantee};
-GRANT INSERT (stream, revision, id, type, data, metadata) ON event_store.events TO ${grantee};
-GRANT EXECUTE ON FUNCTION event_store.append, event_store.last_revision TO ${grantee};
+GRANT SELECT ON event_store.events, event_store.streams, event_store.archived_ranges,
+  event_store.identity TO ${grantee};
+GRANT EXECUTE ON FUNCTION event_store.append TO ${grantee};
 `;
 }

@@ -37,13 +37,17 @@ describe('event store: postgres, its own promises', () => {
     const after = await store.head();
     const [first] = newEvents(1);
     await role.query('BEGIN');
-    await role.query('SELECT event_store.append($1, -1, $2, $3, $4, $5)', [
-      `${prefix}first`,
-      [first?.id],
-      [first?.type],
-      [JSON.stringify(first?.data)],
-      [JSON.stringify(first?.metadata)],
-    ]);
+    await role.query(
+      `SELECT event_store.append(ARRAY[$1], '{-1}', '{0}', NULL, '{1}', ARRAY[$1], '{0}',
+         ARRAY[$2::uuid], ARRAY[$3], ARRAY[$4::json], ARRAY[$5::json])`,
+      [
+        `${prefix}first`,
+        first?.id,
+        first?.type,
+        JSON.stringify(first?.data),
+        JSON.stringify(first?.metadata),
+      ],
+    );
     const second = store.append(`${prefix}second`, 'no-stream', newEvents(1));
     const waits = async () => {
       const { rowCount } = await owner.query(
@@ -84,8 +88,17 @@ describe('event store: postgres, its own promises', () => {
   });
 
   it.each([
-    ['position', 'INSERT INTO event_store.events (position) OVERRIDING SYSTEM VALUE VALUES (1)'],
-    ['time', 'INSERT INTO event_store.events (recorded_at) VALUES (now())'],
+    [
+      'events',
+      "INSERT INTO event_store.events SELECT 9, 'a-1', 0, id, type, data, metadata FROM event_store.events",
+    ],
+    ['events', 'INSERT INTO event_store.events_from_1 SELECT * FROM event_store.events'],
+    ['streams', "INSERT INTO event_store.streams VALUES ('a-1', 7, 1, 1)"],
+    ['streams', 'UPDATE event_store.streams SET revision = 7'],
+    ['positions', "SELECT setval('event_store.last_position', 7)"],
+    ['partitions', 'SELECT event_store.make_room(7)'],
+    ['partitions', 'UPDATE event_store.partitioning SET size = 1000'],
+    ['archive', 'DELETE FROM event_store.archived_ranges'],
     ['trigger', 'ALTER TABLE event_store.events DISABLE TRIGGER ALL'],
   ])('gives the role no hold on the %s', async (_, sql) => {
     await expect(role.query(sql)).rejects.toThrow(/permission denied|must be owner/);
