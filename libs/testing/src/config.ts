@@ -20,6 +20,12 @@ export function givenAdminUrl(): string | undefined {
   return urls.find((url) => url !== undefined && url !== '');
 }
 
+/** An EventStoreDB server for its specs, instead of the double. */
+export function givenEventStoreDbUrl(): string | null {
+  const url = process.env['EVENTSTOREDB_TEST_URL'] ?? '';
+  return url === '' ? null : url;
+}
+
 /** Where a spec that cannot run is a failure instead of a line in the report. */
 export function mustRunEverything(): boolean {
   return process.env['CI'] === 'true';
