@@ -36,3 +36,33 @@ export function serverChoice(): ServerChoice {
   if (choice === 'auto' || choice === 'embedded' || choice === 'installed') return choice;
   throw new Error('PATCHTRAIL_POSTGRES must be auto, embedded or installed.');
 }
+
+const KAFKA_OFFER = 'PATCHTRAIL_TEST_KAFKA_OFFER';
+
+export function setKafkaOffer(url: string): void {
+  process.env[KAFKA_OFFER] = url;
+}
+
+export function kafkaOfferUrl(): string {
+  const url = process.env[KAFKA_OFFER];
+  if (url === undefined)
+    throw new Error(
+      `${KAFKA_OFFER} is not set: Jest must run the global setup of @patchtrail/testing.`,
+    );
+  return url;
+}
+
+/** Brokers to use instead of starting one: `host:port`, separated by commas. */
+export function givenKafkaBrokers(): string | undefined {
+  const given = process.env['PATCHTRAIL_TEST_KAFKA_BROKERS'];
+  return given === '' ? undefined : given;
+}
+
+export type KafkaChoice = 'auto' | 'java' | 'container';
+
+/** What runs the broker of the specs; `auto` prefers Java. */
+export function kafkaChoice(): KafkaChoice {
+  const choice = process.env['PATCHTRAIL_TEST_KAFKA'] ?? 'auto';
+  if (choice === 'auto' || choice === 'java' || choice === 'container') return choice;
+  throw new Error('PATCHTRAIL_TEST_KAFKA must be auto, java or container.');
+}

@@ -1,16 +1,16 @@
 import { removePostgres, type RunningPostgres, startPostgres } from '@patchtrail/postgres';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { givenAdminUrl, serverChoice, setOffer } from '../config.js';
 import { silentLog } from '../silent-log.js';
+import { type Offer, openOffer } from './offer.js';
 
 type Started = { readonly dataDir: string; readonly postgres: RunningPostgres };
 
 const PREFIX = 'patchtrail-test-';
-const offer: { server: Server | undefined; started: Promise<Started> | undefined } = {
-  server: undefined,
+const offer: { open: Offer | undefined; started: Promise<Started> | undefined } = {
+  open: undefined,
   started: undefined,
 };
 
@@ -51,35 +51,17 @@ async function removeLeftovers(): Promise<void> {
 }
 
 /**
- * One PostgreSQL for the whole run, started when the first spec asks. Specs run in processes of
- * their own, so they ask over HTTP; a run of pure specs starts nothing.
+ * One PostgreSQL for the whole run, started when the first spec asks; a run of pure specs starts
+ * nothing.
  */
 export async function offerPostgres(): Promise<void> {
   await removeLeftovers();
-  const server = createServer((_request, response) => {
-    // A connection kept alive could be closed just as a spec uses it again.
-    response.setHeader('connection', 'close');
-    adminUrl().then(
-      (url) => response.end(url),
-      (error: unknown) => {
-        response.statusCode = 500;
-        response.end(error instanceof Error ? (error.stack ?? error.message) : String(error));
-      },
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  if (!address || typeof address === 'string') throw new Error('No TCP port on 127.0.0.1.');
-  setOffer(`http://127.0.0.1:${address.port}/`);
-  offer.server = server;
+  offer.open = await openOffer(adminUrl);
+  setOffer(offer.open.url);
 }
 
 export async function withdrawPostgres(): Promise<void> {
-  offer.server?.closeAllConnections();
-  offer.server?.close();
+  offer.open?.withdraw();
   const started = await offer.started?.catch(() => undefined);
   if (!started) return;
   await started.postgres.stop();

@@ -1,0 +1,4 @@
+export type { KafkaConnection } from './client.js';
+export type { BusHealth } from './health.js';
+export { type KafkaBus, type KafkaBusOptions, openKafkaBus } from './kafka-bus.js';
+export type { TopicSettings } from './topics.js';

@@ -1,0 +1,60 @@
+import type { Kafka } from 'kafkajs';
+import type { Log } from '../log.js';
+import { type Client, type KafkaConnection, openClient } from './client.js';
+import { within } from './deadline.js';
+
+type Connectable = { connect: () => Promise<void>; disconnect: () => Promise<void> };
+type Session<T> = Readonly<{ client: Client; api: T; connected: Promise<void> }>;
+
+/** A producer or admin client that is connected when it is first used. */
+export type Link<T> = Readonly<{
+  /**
+   * Rejects at the deadline. After a failure of the connection all that is under way on it fails
+   * too, and the next use has a new one.
+   */
+  use: <R>(deadlineMs: number, what: string, work: (api: T) => Promise<R>) => Promise<R>;
+  close: () => Promise<void>;
+}>;
+
+const CLOSE_MS_MAX = 5_000;
+
+export function createLink<T extends Connectable>(
+  options: Readonly<{
+    connection: KafkaConnection;
+    log: Log | undefined;
+    create: (kafka: Kafka) => T;
+    /** Whether the connection is as good as before. */
+    survives: (error: unknown) => boolean;
+  }>,
+): Link<T> {
+  let current: Session<T> | null = null;
+  const open = (): Session<T> => {
+    const client = openClient(options.connection, options.log);
+    const api = options.create(client.kafka);
+    const connected = api.connect();
+    connected.catch(() => undefined);
+    return { client, api, connected };
+  };
+  const drop = (session: Session<T>) => {
+    if (current === session) current = null;
+    session.client.cut();
+  };
+  return {
+    use: async (deadlineMs, what, work) => {
+      const session = (current ??= open());
+      const done = session.connected.then(() => work(session.api));
+      try {
+        return await within(deadlineMs, what, done);
+      } catch (error) {
+        if (!options.survives(error)) drop(session);
+        throw error;
+      }
+    },
+    close: async () => {
+      const session = current;
+      if (session === null) return;
+      await within(CLOSE_MS_MAX, 'disconnecting', session.api.disconnect()).catch(() => undefined);
+      drop(session);
+    },
+  };
+}
