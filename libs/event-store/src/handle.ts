@@ -172,12 +172,13 @@ function decide<S, C extends Message, E extends Message>(
   const decided = decider.decide(command, at.state);
   if (decided.length === 0) return { kind: 'nothing' };
   const metadata = metadataOf(context, codec.schemaVersion);
+  const whole = { commandId: context.commandId, stream: name, count: decided.length };
   const append: NewEvent[] = [];
   const events: E[] = [];
   let { state } = at;
   for (const [index, { type, data: decidedData }] of decided.entries()) {
     const data = toJson(decidedData, `events[${index}].data`);
-    const id = eventIdFrom({ commandId: context.commandId, stream: name, index, type, data });
+    const id = eventIdFrom({ ...whole, index, type, data });
     const next: NewEvent = { id, type, data, metadata };
     // Read back and folded before it is stored: what cannot be must never get into the stream.
     const event = codec.decode({ ...next, stream: name, revision: at.revision + 1 + index });

@@ -9,7 +9,14 @@ it('derives the same id from the same parts, for ever', () => {
   );
 });
 
-const event = { commandId: 'c', stream: 'counter-1', index: 0, type: 'Added', data: { by: 1 } };
+const event = {
+  commandId: 'c',
+  stream: 'counter-1',
+  index: 0,
+  count: 1,
+  type: 'Added',
+  data: { by: 1 },
+};
 
 it('derives other ids from other parts, however they are cut', () => {
   const ids = [
@@ -22,6 +29,7 @@ it('derives other ids from other parts, however they are cut', () => {
     eventIdFrom({ ...event, commandId: 'd' }),
     eventIdFrom({ ...event, stream: 'counter-2' }),
     eventIdFrom({ ...event, index: 1 }),
+    eventIdFrom({ ...event, count: 2 }),
     eventIdFrom({ ...event, type: 'Taken' }),
     eventIdFrom({ ...event, data: { by: 2 } }),
   ];

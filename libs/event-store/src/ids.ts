@@ -11,17 +11,18 @@ export function commandIdFrom(...parts: readonly string[]): string {
 }
 
 /**
- * The id of the n-th event that a command led to in a stream. It names the content too: the store
- * takes the same ids at the same revision for the same append, and a command that is given again
- * may lead to something else.
+ * The id of the n-th of the events that a command led to in a stream. It names their number and its
+ * content too: the store takes the same ids at the same revision for the same append, and a command
+ * that is given again may lead to something else.
  */
 export function eventIdFrom(event: {
   commandId: string;
   stream: string;
   index: number;
+  count: number;
   type: string;
   data: Json;
 }): string {
-  const { commandId, stream, index, type, data } = event;
-  return v5(JSON.stringify(['event', commandId, stream, index, type, data]), NAMESPACE);
+  const { commandId, stream, index, count, type, data } = event;
+  return v5(JSON.stringify(['event', commandId, stream, index, count, type, data]), NAMESPACE);
 }
