@@ -40,6 +40,7 @@ export { EventStoreBusy } from './postgres/event-store-busy.js';
 export { eventStoreGrants, eventStoreMigrations } from './postgres/migrations.js';
 export { PositionArchived } from './postgres/position-archived.js';
 export { openPostgresEventStore } from './postgres/postgres-event-store.js';
+export type { PublishedShape, Upcasters } from './upcast.js';
 export { bindStore, ForeignEventStore } from './follow/bind-store.js';
 export type { Log } from './follow/log.js';
 export { projectionMigrations } from './follow/migrations.js';

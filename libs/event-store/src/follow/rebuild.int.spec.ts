@@ -305,7 +305,7 @@ describe('rebuildProjection', () => {
         };
         return Promise.resolve({ store: { ...store, readAll } });
       },
-      /^counter-0 goes on with revision 2 instead of 0: .* restore them first.$/,
+      /^Stream counter-0 goes on at revision 2, not 0/,
     ],
     [
       'another store than the one that the rows are made from',

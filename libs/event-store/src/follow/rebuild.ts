@@ -1,5 +1,6 @@
 import { type Database, type Sql, SqlError, tryLease } from '@patchtrail/postgres';
 import type { EventStore, Position, StoredEvent } from '../event-store.js';
+import { TruncatedStream } from '../fold-stream.js';
 import { backoffMs, pause } from '../pause.js';
 import { bindStore } from './bind-store.js';
 import { holdCheckpoint, lockCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
@@ -70,17 +71,6 @@ export class SwapRefused extends Error {
   }
 }
 
-/** The store no longer holds the beginning of a stream, so that its rows cannot be made from it. */
-export class IncompleteStream extends Error {
-  constructor({ stream, revision }: StoredEvent, expected: number) {
-    super(
-      `${stream} goes on with revision ${revision} instead of ${expected}: the events between were ` +
-        'archived or lost. Nothing has changed; restore them first.',
-    );
-    this.name = 'IncompleteStream';
-  }
-}
-
 type Build = RebuildOptions & {
   schemas: Schemas;
   at: Position | null;
@@ -95,7 +85,7 @@ type Batch = Readonly<{ events: readonly StoredEvent[]; to: Position | null; isL
  * them in their place at the position that the running projection has just then. It may run and
  * append goes on; who reads sees either the old rows or the new ones. Nothing changes unless it
  * resolves.
- * @throws RebuildUnderWay, SwapRefused, IncompleteStream; ForeignEventStore for another store than
+ * @throws RebuildUnderWay, SwapRefused, TruncatedStream; ForeignEventStore for another store than
  * the one that the rows were made from; Error naming the event that cannot be applied
  */
 export async function rebuildProjection(options: RebuildOptions): Promise<Rebuilt> {
@@ -188,7 +178,8 @@ function checkComplete(events: readonly StoredEvent[], known: ReadonlyMap<string
   const next = new Map<string, number>();
   for (const event of events) {
     const expected = next.get(event.stream) ?? known.get(event.stream) ?? 0;
-    if (event.revision !== expected) throw new IncompleteStream(event, expected);
+    if (event.revision !== expected)
+      throw new TruncatedStream(event.stream, expected, event.revision);
     next.set(event.stream, expected + 1);
   }
 }
