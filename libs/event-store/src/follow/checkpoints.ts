@@ -2,7 +2,7 @@ import type { Sql } from '@patchtrail/postgres';
 import type { Position } from '../event-store.js';
 import { isPosition } from '../position.js';
 
-/** Somebody else moved the checkpoint: two runners of one name, of which this one has to give way. */
+/** Somebody else moved the checkpoint, so that this runner has to read it anew. */
 export class CheckpointMoved extends Error {
   constructor(name: string, expected: Position | null, actual: Position | null) {
     super(

@@ -139,17 +139,56 @@ describe('runProjection', () => {
     expect(waits[4]).toBeGreaterThan(390);
   });
 
-  it('lets only one of two runners of a name apply each event, and the other one tell', async () => {
+  it('is shared by two runners of a name, without an error: each event is applied by one', async () => {
     const [one, two] = [run(), run()];
     for (let n = 0; n < 30; n += 1) {
-      await append(`counter-${n}`, 2);
-      await eventually(async () => expect((await seen()).length).toBeGreaterThan(2 * n));
+      const { position } = await append(`counter-${n}`, 2);
+      await append(`foreign-${n}`, 1);
+      expect(await one.reached(position, 5_000)).toBe(true);
+      expect(await two.reached(position, 5_000)).toBe(true);
+      expect(await seen()).toHaveLength(2 * (n + 1));
     }
-    expect(await one.reachedHead(15_000)).toBe(true);
-    expect(await two.reachedHead(15_000)).toBe(true);
+    for (const projection of [one, two]) {
+      expect(await projection.reachedHead(5_000)).toBe(true);
+      await eventually(() => expect(projection.caughtUp()).toBe(true));
+    }
     const applied = await seen();
-    expect(applied).toHaveLength(60);
     expect(new Set(applied.map((row) => JSON.stringify(row))).size).toBe(60);
+    expect(log.lines.filter(({ level }) => level !== 'info')).toEqual([]);
+  });
+
+  it('tells how far the rows are where another runner is ahead', async () => {
+    await append('counter-1', 500);
+    let isHeld = true;
+    const held: EventStore = {
+      ...store,
+      async *subscribe(options) {
+        for await (const item of store.subscribe(options)) {
+          yield item;
+          // Its first batch is under way when the other runner has applied everything.
+          await eventually(() => expect(isHeld).toBe(false), { deadlineMs: 20_000 });
+        }
+      },
+    };
+    const behind = run({ store: held });
+    expect(await run().reachedHead(10_000)).toBe(true);
+    expect(behind.position()).toBeNull();
+    isHeld = false;
+    expect(await behind.reachedHead(10_000)).toBe(true);
+    expect(await seen()).toHaveLength(500);
+    expect(log.lines.filter(({ level }) => level !== 'info')).toEqual([]);
+  });
+
+  it('starts again from a checkpoint that was set back', async () => {
+    await append('counter-1', 2);
+    const projection = run();
+    expect(await projection.reachedHead(5_000)).toBe(true);
+    await db.transaction(async (tx) => {
+      await tx.run('DELETE FROM seen');
+      await tx.run('UPDATE checkpoints SET position = NULL');
+    });
+    await append('counter-2', 1);
+    await eventually(async () => expect(await seen()).toHaveLength(3));
     expect(
       log.lines.some(({ fields }) => String(fields['err']).startsWith('CheckpointMoved')),
     ).toBe(true);

@@ -1,6 +1,6 @@
 import type { Database, Sql } from '@patchtrail/postgres';
 import type { Position, StoredEvent, SubscriptionItem } from '../event-store.js';
-import { holdCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
+import { CheckpointMoved, lockCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
 import { follow, type Followed } from './follow.js';
 import { createProgress, type Projection } from './progress.js';
 import type { ProjectedTable } from './projected-table.js';
@@ -27,8 +27,10 @@ export type ProjectionOptions = Followed &
 
 /**
  * Keeps rows that are a function of the events, each applied exactly once: a batch and its
- * checkpoint are one transaction. An event that cannot be applied halts the projection, visibly,
- * for it may not be left out; it is tried again with a bounded backoff.
+ * checkpoint are one transaction. Any number of processes may run a projection of one name on one
+ * database: each reads every event, and whichever comes first applies it, so that all of them know
+ * how far the rows are and none is missed. An event that cannot be applied halts the projection,
+ * visibly, for it may not be left out; it is tried again with a bounded backoff.
  */
 export function runProjection(options: ProjectionOptions): Projection {
   const { store, db, name, apply } = options;
@@ -37,16 +39,25 @@ export function runProjection(options: ProjectionOptions): Projection {
   let batch: StoredEvent[] = [];
   let unsaved = 0;
 
+  const isBehind = (from: Position | null, position: Position) =>
+    from === null || store.comparePositions(from, position) < 0;
+
   const save = async (to: Position) => {
-    await db.transaction(async (tx) => {
-      await holdCheckpoint(tx, name, checkpoint);
-      await applyAll(apply, tx, batch);
+    const known = checkpoint;
+    checkpoint = await db.transaction(async (tx) => {
+      const actual = await lockCheckpoint(tx, name);
+      if (known !== null && isBehind(actual, known)) {
+        throw new CheckpointMoved(name, known, actual);
+      }
+      const events = batch.filter(({ position }) => isBehind(actual, position));
+      await applyAll(apply, tx, events);
+      if (actual !== null && !isBehind(actual, to)) return actual;
       await moveCheckpoint(tx, name, to);
+      return to;
     });
-    checkpoint = to;
     batch = [];
     unsaved = 0;
-    progress.advance(to);
+    progress.advance(checkpoint);
   };
 
   const resume = async () => {
@@ -58,6 +69,8 @@ export function runProjection(options: ProjectionOptions): Projection {
 
   const take = async (item: SubscriptionItem) => {
     if (item.kind === 'event') {
+      // Otherwise another process has applied it already.
+      if (!isBehind(checkpoint, item.event.position)) return;
       progress.receive();
       batch.push(item.event);
       if (batch.length === BATCH_SIZE_MAX) await save(item.event.position);
@@ -65,7 +78,7 @@ export function runProjection(options: ProjectionOptions): Projection {
     }
     unsaved += 1;
     if (batch.length > 0 || unsaved === UNSAVED_MAX) await save(item.position);
-    else progress.advance(item.position);
+    else if (isBehind(checkpoint, item.position)) progress.advance(item.position);
     progress.catchUp();
   };
 
