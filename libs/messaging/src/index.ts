@@ -14,7 +14,24 @@ export type { Log } from './log.js';
 export { messagingMigrations } from './migrations.js';
 export { outboxLag, type RelayLag } from './outbox.js';
 export { BusAway, judgePublication, publisherOn } from './publisher.js';
-export { parkedCount, replayParked, type ReplayOptions, retryParkedOutbox } from './parking.js';
+export {
+  type ParkedMessage,
+  parkedInOutbox,
+  parkedMessage,
+  parkedMessages,
+  parkedOutbox,
+  type ParkedWindow,
+  type WholeParkedMessage,
+} from './parked.js';
+export {
+  type OutboxReplay,
+  ParkedAgain,
+  parkedCount,
+  replayParked,
+  replayParkedOutbox,
+  type ReplayOptions,
+  retryParkedOutbox,
+} from './parking.js';
 export { type RelayOptions, type RelayPace, runOutboxRelay } from './relay.js';
 export { busGrants, busMigrations } from './postgres/migrations.js';
 export { type OpenBus, openPostgresBus, type PostgresBusOptions } from './postgres/postgres-bus.js';

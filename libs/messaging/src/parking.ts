@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { CloudEvent } from '@patchtrail/contracts';
 import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
 import { type Apply, applyOrRefuse } from './apply.js';
@@ -5,6 +6,7 @@ import { lockKey } from './inbox.js';
 import { IS_HELD } from './outbox.js';
 
 const REPLAY_MAX = 1_000;
+const OUTBOX_POLL_MS = 50;
 
 export type ReplayOptions = Readonly<{
   db: Database;
@@ -84,6 +86,61 @@ export async function retryParkedOutbox(db: Sql, key: string): Promise<number> {
       WHERE key = $1 AND parked_cause IS NOT NULL`,
     [key],
   );
+}
+
+/** The relay has tried again, and parked it again. */
+export class ParkedAgain extends Error {
+  constructor(
+    readonly code: string,
+    cause: string,
+  ) {
+    super(cause);
+    this.name = 'ParkedAgain';
+  }
+}
+
+export type OutboxReplay = Readonly<{
+  /** What the relay has published since. */
+  replayed: number;
+  /** What it has not got to; it will, unless it parks it again. */
+  waiting: number;
+}>;
+
+/**
+ * Lets the relay try what is parked of a key, at most 1,000 messages, and waits for what comes of it.
+ * @throws ParkedAgain
+ */
+export async function replayParkedOutbox(
+  db: Sql,
+  key: string,
+  deadlineMs = 5_000,
+): Promise<OutboxReplay> {
+  const held = await db.rows<{ number: string }>(
+    `SELECT number::text FROM outbox o WHERE key = $1 AND ${IS_HELD} ORDER BY number LIMIT $2`,
+    [key, REPLAY_MAX],
+  );
+  const numbers = held.map(({ number }) => number);
+  await retryParkedOutbox(db, key);
+  const end = performance.now() + deadlineMs;
+  for (;;) {
+    const waiting = await stillThere(db, numbers);
+    if (waiting === 0 || performance.now() >= end) {
+      return { replayed: numbers.length - waiting, waiting };
+    }
+    await setTimeout(OUTBOX_POLL_MS);
+  }
+}
+
+async function stillThere(db: Sql, numbers: readonly string[]): Promise<number> {
+  const rows = await db.rows<{ code: string | null; cause: string | null }>(
+    `SELECT parked_code AS code, parked_cause AS cause FROM outbox
+      WHERE number = ANY($1::bigint[]) ORDER BY number`,
+    [numbers],
+  );
+  for (const { code, cause } of rows) {
+    if (cause !== null) throw new ParkedAgain(code ?? 'unexpected', cause);
+  }
+  return rows.length;
 }
 
 /** Messages that stand still until somebody acts: parked by consumers, or by the relay. */

@@ -50,6 +50,9 @@ export {
   PageQuery,
   pageToken,
 } from './http/paging.js';
+export type { ParkedSources } from './http/parked-items.js';
+export { PARKED_SOURCES, parkedMessagesController } from './http/parked-messages.controller.js';
+export { parkedReplaysMigration } from './http/parked-replays.js';
 export {
   asProblem,
   type FieldError,
@@ -79,6 +82,7 @@ export {
   type SnapshotFacts,
   withEtag,
 } from './http/snapshot.js';
+export { backlogChecks } from './backlog.js';
 export { now, parseInstant } from './instant.js';
 export { lagClock } from './lag.js';
 export { createLogger, type Logger, type LogLevel } from './logger.js';

@@ -1,11 +1,15 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { messagingMigrations, runOutboxRelay } from '@patchtrail/messaging';
+import { messagingMigrations, outboxLag, runOutboxRelay } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  backlogChecks,
   ensureTopics,
   idempotencyMigration,
   type Infra,
+  PARKED_SOURCES,
+  parkedMessagesController,
+  parkedReplaysMigration,
   readyReport,
   runKeyPurge,
   type Service,
@@ -39,6 +43,7 @@ import { type DiscoveryConfig, readDiscoveryConfig } from './config.js';
 export const discoveryMigrations: readonly Migration[] = [
   ...messagingMigrations,
   idempotencyMigration,
+  parkedReplaysMigration,
   ...tables,
 ];
 
@@ -92,10 +97,12 @@ export async function createDiscovery(
     return Promise.resolve();
   };
 
+  const parked = { db, consumers: {} };
   const ready = async () =>
     readyReport('discovery', [
       { name: 'database', ok: true },
       { name: 'stuck-work', ok: true, detail: String(await stuckWork(db)) },
+      ...(await backlogChecks(parked, { relay: () => outboxLag(db) })),
     ]);
 
   const credentials = { digestOf: (endpointId: string) => credentialDigestOf(db, endpointId) };
@@ -105,9 +112,11 @@ export async function createDiscovery(
       ...[EnrolmentTokensController, EnrolmentController, EndpointsController],
       ...[PackageSourcesController, PatchesController, DeviceGroupsController],
       ...[ThreatSignalsController, ThreatSignalImportController],
+      parkedMessagesController('discovery'),
     ],
     providers: [
       ...accessProviders({ verifyToken: infra.verifyToken, credentials }),
+      { provide: PARKED_SOURCES, useValue: parked },
       { provide: DISCOVERY_DB, useValue: db },
       { provide: ARCHIVE, useValue: archive },
     ],

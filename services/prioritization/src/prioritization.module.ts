@@ -1,13 +1,18 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ENDPOINTS_TOPIC, PATCHES_TOPIC } from '@patchtrail/contracts';
-import { consume, parkedCount, runOutboxRelay } from '@patchtrail/messaging';
+import { type Apply, consume, outboxLag, runOutboxRelay } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  backlogChecks,
   ensureTopics,
   type Infra,
   lagClock,
+  PARKED_SOURCES,
+  parkedMessagesController,
+  type ParkedSources,
   readyReport,
+  runKeyPurge,
   type Service,
 } from '@patchtrail/platform';
 import {
@@ -27,35 +32,32 @@ export async function createPrioritization(infra: Infra): Promise<Service> {
   const { db, bus, log, now } = infra;
   const topics = [ENDPOINTS_TOPIC, PATCHES_TOPIC];
   await ensureTopics(bus);
+  const apply: Apply = async (tx, message) => {
+    await onEndpointEvent(tx, message, now().toISOString());
+    await onPatchEvent(tx, message, now().toISOString());
+  };
+  const parked: ParkedSources = { db, consumers: { [GROUP]: apply } };
   const work = background();
   const { signal } = work;
 
   const start = () => {
     work.run({
-      consumer: consume({
-        ...{ bus, db, group: GROUP, topics, signal, log },
-        apply: async (tx, message) => {
-          await onEndpointEvent(tx, message, now().toISOString());
-          await onPatchEvent(tx, message, now().toISOString());
-        },
-      }),
+      consumer: consume({ bus, db, group: GROUP, topics, apply, signal, log }),
       relay: runOutboxRelay({ db, bus, signal, log, name: 'prioritization' }),
+      keyPurge: runKeyPurge({ db, now, signal, log }),
     });
     return Promise.resolve();
   };
 
-  const ready = async () => {
-    const parked = await parkedCount(db);
-    return readyReport('prioritization', [
-      { name: 'parked-messages', ok: true, detail: String(parked) },
-    ]);
-  };
+  const ready = async () =>
+    readyReport('prioritization', await backlogChecks(parked, { relay: () => outboxLag(db) }));
 
   const module: DynamicModule = {
     module: PrioritizationModule,
-    controllers: [DecisionsController],
+    controllers: [DecisionsController, parkedMessagesController('prioritization')],
     providers: [
       ...accessProviders(infra),
+      { provide: PARKED_SOURCES, useValue: parked },
       { provide: DECISIONS_DB, useValue: db },
       { provide: DECISIONS_LAG, useValue: lagClock(infra, GROUP, topics) },
     ],

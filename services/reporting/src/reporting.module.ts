@@ -1,13 +1,18 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { TOPICS } from '@patchtrail/contracts';
-import { consume, parkedCount } from '@patchtrail/messaging';
+import { type Apply, consume } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  backlogChecks,
   ensureTopics,
   type Infra,
   lagClock,
+  PARKED_SOURCES,
+  parkedMessagesController,
+  type ParkedSources,
   readyReport,
+  runKeyPurge,
   type Service,
 } from '@patchtrail/platform';
 import { REPORTS_DB, REPORTS_LAG, ReportsController } from './adapters/http/reports.controller.js';
@@ -16,40 +21,38 @@ import { recordEvent } from './adapters/messaging/record-event.js';
 
 const GROUP = 'reporting.trail';
 
+const apply: Apply = async (tx, message) => {
+  await recordEvent(tx, message);
+  await projectCompliance(tx, message);
+};
+
 @Module({})
 export class ReportingModule {}
 
 /** Composition root: every topic is read, nothing is published. */
 export async function createReporting(infra: Infra): Promise<Service> {
-  const { db, bus, log } = infra;
+  const { db, bus, log, now } = infra;
   await ensureTopics(bus);
+  const parked: ParkedSources = { db, consumers: { [GROUP]: apply } };
   const work = background();
+  const { signal } = work;
 
   const start = () => {
     work.run({
-      consumer: consume({
-        ...{ bus, db, group: GROUP, topics: TOPICS, signal: work.signal, log },
-        apply: async (tx, message) => {
-          await recordEvent(tx, message);
-          await projectCompliance(tx, message);
-        },
-      }),
+      consumer: consume({ bus, db, group: GROUP, topics: TOPICS, apply, signal, log }),
+      keyPurge: runKeyPurge({ db, now, signal, log }),
     });
     return Promise.resolve();
   };
 
-  const ready = async () => {
-    const parked = await parkedCount(db);
-    return readyReport('reporting', [
-      { name: 'parked-messages', ok: true, detail: String(parked) },
-    ]);
-  };
+  const ready = async () => readyReport('reporting', await backlogChecks(parked));
 
   const module: DynamicModule = {
     module: ReportingModule,
-    controllers: [ReportsController],
+    controllers: [ReportsController, parkedMessagesController('reporting')],
     providers: [
       ...accessProviders(infra),
+      { provide: PARKED_SOURCES, useValue: parked },
       { provide: REPORTS_DB, useValue: db },
       { provide: REPORTS_LAG, useValue: lagClock(infra, GROUP, TOPICS) },
     ],

@@ -1,4 +1,5 @@
 import { messagingMigrations } from '@patchtrail/messaging';
+import { idempotencyMigration, parkedReplaysMigration } from '@patchtrail/platform';
 import type { Migration } from '@patchtrail/postgres';
 
 const schema: Migration = {
@@ -41,4 +42,9 @@ const schema: Migration = {
   `,
 };
 
-export const prioritizationMigrations: readonly Migration[] = [...messagingMigrations, schema];
+export const prioritizationMigrations: readonly Migration[] = [
+  idempotencyMigration,
+  parkedReplaysMigration,
+  ...messagingMigrations,
+  schema,
+];

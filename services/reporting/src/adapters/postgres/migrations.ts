@@ -1,4 +1,5 @@
 import { messagingMigrations } from '@patchtrail/messaging';
+import { idempotencyMigration, parkedReplaysMigration } from '@patchtrail/platform';
 import type { Migration } from '@patchtrail/postgres';
 
 const schema: Migration = {
@@ -69,4 +70,9 @@ const schema: Migration = {
   `,
 };
 
-export const reportingMigrations: readonly Migration[] = [...messagingMigrations, schema];
+export const reportingMigrations: readonly Migration[] = [
+  idempotencyMigration,
+  parkedReplaysMigration,
+  ...messagingMigrations,
+  schema,
+];
