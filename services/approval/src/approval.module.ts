@@ -2,22 +2,18 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import {
   bindStore,
   type EventStore,
+  parkedEvents,
   type Projection,
-  reactionLag,
   runProjection,
   runReaction,
   runTimers,
 } from '@patchtrail/event-store';
-import { consume, judgePublication, publisherOn } from '@patchtrail/messaging';
+import { consume, parkedCount } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
-  backlogChecks,
   ensureTopics,
   type Infra,
-  PARKED_SOURCES,
-  parkedMessagesController,
-  type ParkedSources,
   readyReport,
   runKeyPurge,
   type Service,
@@ -33,9 +29,7 @@ import { FLEET_GROUP, FLEET_TOPICS, onFleet } from './adapters/messaging/on-flee
 import { fleetIn } from './adapters/postgres/fleet.js';
 import { followed } from './adapters/postgres/followed.js';
 import { listsIn } from './adapters/postgres/lists.js';
-import { project, READ_MODEL_PREFIXES } from './adapters/postgres/read-models.js';
-
-const PUBLISHING = { name: 'approval.publish', prefixes: [REQUEST_PREFIX] };
+import { approvalReadModels } from './adapters/postgres/read-models.js';
 
 @Module({})
 export class ApprovalModule {}
@@ -49,11 +43,6 @@ export async function createApproval(
   await bindStore(db, store);
   const streams = streamsOf(store);
   const lists = listsIn(db);
-  const publish = publishTo(publisherOn(bus));
-  const elapse = expireWith(streams.requests, now);
-  const consumers = { [FLEET_GROUP]: onFleet };
-  const reactions = { [PUBLISHING.name]: publish };
-  const parked: ParkedSources = { db, consumers, streams: { store, reactions } };
   const work = background();
   const { signal } = work;
   let readModels: Projection | null = null;
@@ -61,18 +50,24 @@ export async function createApproval(
 
   const start = () => {
     const follow = { store, db, signal, log };
-    const projection = runProjection({
-      ...{ ...follow, name: 'approval.read-models', prefixes: READ_MODEL_PREFIXES },
-      apply: project,
-    });
+    const projection = runProjection({ ...follow, ...approvalReadModels });
     readModels = projection;
-    const publication = { ...PUBLISHING, react: publish, judge: judgePublication };
-    const reaction = runReaction({ ...follow, ...publication });
+    const reaction = runReaction({
+      ...{ ...follow, name: 'approval.publish', prefixes: [REQUEST_PREFIX] },
+      react: publishTo(bus),
+    });
     publishing = reaction;
     work.run({
       projection,
       reaction,
-      timers: runTimers({ db, projection, signal, log, now, elapse }),
+      timers: runTimers({
+        db,
+        projection,
+        signal,
+        log,
+        now,
+        elapse: expireWith(streams.requests, now),
+      }),
       consumer: consume({
         ...{ bus, db, signal, log, group: FLEET_GROUP, topics: FLEET_TOPICS },
         apply: onFleet,
@@ -87,9 +82,8 @@ export async function createApproval(
     return readyReport('approval', [
       { name: 'read-models', ok: works(readModels) },
       { name: 'publishing', ok: works(publishing) },
-      ...(await backlogChecks(parked, {
-        publishing: () => reactionLag({ store, db, now, ...PUBLISHING }),
-      })),
+      { name: 'parked-messages', ok: true, detail: String(await parkedCount(db)) },
+      { name: 'parked-events', ok: true, detail: String((await parkedEvents(db)).length) },
     ]);
   };
 
@@ -99,15 +93,8 @@ export async function createApproval(
   };
   const module: DynamicModule = {
     module: ApprovalModule,
-    controllers: [
-      ...[ApprovalRequestsController, PlanTemplatesController, ApprovalPoliciesController],
-      parkedMessagesController('approval'),
-    ],
-    providers: [
-      ...accessProviders(infra),
-      { provide: APPROVAL_CONTEXT, useValue: context },
-      { provide: PARKED_SOURCES, useValue: parked },
-    ],
+    controllers: [ApprovalRequestsController, PlanTemplatesController, ApprovalPoliciesController],
+    providers: [...accessProviders(infra), { provide: APPROVAL_CONTEXT, useValue: context }],
   };
   return { module, start, stop: work.stop, ready };
 }

@@ -3,23 +3,18 @@ import {
   bindStore,
   createKeyedQueue,
   type EventStore,
+  parkedEvents,
   type Projection,
-  reactionLag,
   runProjection,
   runReaction,
   runTimers,
-  type StoredEvent,
 } from '@patchtrail/event-store';
-import { consume, judgePublication, publisherOn } from '@patchtrail/messaging';
+import { consume, parkedCount } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
-  backlogChecks,
   ensureTopics,
   type Infra,
-  PARKED_SOURCES,
-  parkedMessagesController,
-  type ParkedSources,
   readyReport,
   runKeyPurge,
   type Service,
@@ -44,20 +39,10 @@ import { cohortDraftsIn, credentialsIn, fleetIn } from './adapters/postgres/flee
 import { freshnessOf } from './adapters/postgres/freshness.js';
 import { listsIn } from './adapters/postgres/lists.js';
 import { membershipIn, refusedReportsIn } from './adapters/postgres/membership.js';
-import { project } from './adapters/postgres/read-models.js';
+import { deploymentReadModels } from './adapters/postgres/read-models.js';
 import { drive } from './application/drive.js';
 import { PART_PREFIX, ROLLOUT_PREFIX } from './application/names.js';
-import type { Streams } from './application/ports.js';
 import { createStreams } from './application/streams.js';
-
-const PREFIXES = [ROLLOUT_PREFIX, PART_PREFIX];
-const DRIVER = 'deployment.driver';
-const PUBLISHER = 'deployment.publish';
-
-const CONTROLLERS = [
-  ...[RolloutsController, AgentsController, LeasesController, RefusedReportsController],
-  parkedMessagesController('deployment'),
-];
 
 @Module({})
 export class DeploymentModule {}
@@ -72,22 +57,22 @@ export async function createDeployment(
   const streams = createStreams(store, { rollout: rolloutCodec, wavePart: wavePartCodec });
   const work = background();
   const { signal } = work;
-  const reactions = reactionsOf(infra, streams, signal);
-  const authorize = onApproval(streams, now);
-  const consumers = { [FLEET_GROUP]: onDiscovery, [APPROVAL_GROUP]: authorize };
-  const parked: ParkedSources = { db, consumers, streams: { store, reactions } };
   let readModels: Projection | null = null;
   let followers: Readonly<Record<string, Projection>> = {};
 
   const start = () => {
-    const follow = { store, db, signal, log, prefixes: PREFIXES };
+    const follow = { store, db, signal, log, prefixes: [ROLLOUT_PREFIX, PART_PREFIX] };
     const consuming = { bus, db, signal, log };
-    const projection = runProjection({ ...follow, name: 'deployment.read-models', apply: project });
-    const driving = runReaction({ ...follow, name: DRIVER, react: reactions[DRIVER] });
+    const fleetSettled = fleetSettledOn(bus, signal);
+    const driver = { streams, fleet: fleetIn(db), drafts: cohortDraftsIn(db), fleetSettled, now };
+    const projection = runProjection({ ...follow, ...deploymentReadModels });
+    const driving = runReaction({
+      ...{ ...follow, name: 'deployment.driver' },
+      react: (event) => drive(driver, event),
+    });
     const publishing = runReaction({
-      ...{ ...follow, name: PUBLISHER },
-      react: reactions[PUBLISHER],
-      judge: judgePublication,
+      ...{ ...follow, name: 'deployment.publish' },
+      react: publishTo(bus, db, streams),
     });
     readModels = projection;
     followers = { 'read-models': projection, driving, publishing };
@@ -103,8 +88,7 @@ export async function createDeployment(
       }),
       authorizations: consume({
         ...{ ...consuming, group: APPROVAL_GROUP, topics: APPROVAL_TOPICS },
-        apply: authorize,
-        reachable: () => store.head(),
+        apply: onApproval(streams, now),
       }),
     });
     return Promise.resolve();
@@ -114,9 +98,8 @@ export async function createDeployment(
     readyReport('deployment', [
       { name: 'started', ok: readModels !== null },
       ...Object.entries(followers).map(([name, one]) => ({ name, ok: one.lastError() === null })),
-      ...(await backlogChecks(parked, {
-        publishing: () => reactionLag({ store, db, now, name: PUBLISHER, prefixes: PREFIXES }),
-      })),
+      { name: 'parked-messages', ok: true, detail: String(await parkedCount(db)) },
+      { name: 'parked-events', ok: true, detail: String((await parkedEvents(db)).length) },
     ]);
 
   const context: DeploymentContext = {
@@ -125,22 +108,11 @@ export async function createDeployment(
   };
   const module: DynamicModule = {
     module: DeploymentModule,
-    controllers: CONTROLLERS,
+    controllers: [RolloutsController, AgentsController, LeasesController, RefusedReportsController],
     providers: [
       ...accessProviders({ verifyToken, credentials: credentialsIn(db) }),
-      { provide: PARKED_SOURCES, useValue: parked },
       { provide: DEPLOYMENT_CONTEXT, useValue: context },
     ],
   };
   return { module, start, stop: work.stop, ready };
-}
-
-/** What follows from the events of rollouts and their parts, by the name of the reaction. */
-function reactionsOf({ db, bus, now }: Infra, streams: Streams, signal: AbortSignal) {
-  const fleetSettled = fleetSettledOn(bus, signal);
-  const driver = { streams, fleet: fleetIn(db), drafts: cohortDraftsIn(db), fleetSettled, now };
-  return {
-    [DRIVER]: (event: StoredEvent) => drive(driver, event),
-    [PUBLISHER]: publishTo(publisherOn(bus), db, streams),
-  };
 }

@@ -1,4 +1,9 @@
-import { projectTimer, type StoredEvent } from '@patchtrail/event-store';
+import {
+  type ProjectionDefinition,
+  projectTimer,
+  type StoredEvent,
+  TIMERS_TABLE,
+} from '@patchtrail/event-store';
 import type { Sql } from '@patchtrail/postgres';
 import type { ApprovalPolicyEvent } from '../../domain/approval-policy.js';
 import type { ApprovalRequestEvent } from '../../domain/approval-request.js';
@@ -8,10 +13,21 @@ import { approvalRequestCodec } from '../event-store/approval-request-codec.js';
 import { planTemplateCodec } from '../event-store/plan-template-codec.js';
 import { idIn, POLICY_PREFIX, REQUEST_PREFIX, TEMPLATE_PREFIX } from '../event-store/streams.js';
 
-export const READ_MODEL_PREFIXES = [REQUEST_PREFIX, POLICY_PREFIX, TEMPLATE_PREFIX];
+/** The rows that lists are read from, and the timers. */
+export const approvalReadModels: ProjectionDefinition = {
+  name: 'approval.read-models',
+  prefixes: [REQUEST_PREFIX, POLICY_PREFIX, TEMPLATE_PREFIX],
+  tables: [
+    { name: 'approval_requests' },
+    { name: 'approval_policies' },
+    { name: 'active_policy' },
+    { name: 'plan_templates' },
+    TIMERS_TABLE,
+  ],
+  apply: project,
+};
 
-/** Applies one stored event to the rows that lists are read from. */
-export async function project(tx: Sql, stored: StoredEvent): Promise<void> {
+async function project(tx: Sql, stored: StoredEvent): Promise<void> {
   const at = { id: idIn(stored.stream), revision: stored.revision };
   if (stored.stream.startsWith(REQUEST_PREFIX)) {
     await projectRequest(tx, at, approvalRequestCodec.decode(stored));

@@ -1,6 +1,6 @@
 import { projectionMigrations } from '@patchtrail/event-store';
 import { messagingMigrations } from '@patchtrail/messaging';
-import { idempotencyMigration, parkedReplaysMigration } from '@patchtrail/platform';
+import { idempotencyMigration } from '@patchtrail/platform';
 import type { Migration } from '@patchtrail/postgres';
 
 const ownMigrations: readonly Migration[] = [
@@ -90,12 +90,18 @@ const ownMigrations: readonly Migration[] = [
         message_id uuid NOT NULL UNIQUE
       );`,
   },
+  {
+    name: 'deployment-003-numbers-from-events',
+    // A sequence counts what was rolled back too; rows that are built again must get the same numbers.
+    sql: `
+      ALTER TABLE rollouts ALTER COLUMN number DROP IDENTITY;
+      ALTER TABLE wave_parts ALTER COLUMN number DROP IDENTITY;`,
+  },
 ];
 
 /** Everything the service's database holds. */
 export const deploymentMigrations: readonly Migration[] = [
   idempotencyMigration,
-  parkedReplaysMigration,
   ...messagingMigrations,
   ...projectionMigrations,
   ...ownMigrations,

@@ -1,13 +1,36 @@
-import { projectTimer, type StoredEvent } from '@patchtrail/event-store';
+import {
+  type ProjectionDefinition,
+  projectTimer,
+  type StoredEvent,
+  TIMERS_TABLE,
+} from '@patchtrail/event-store';
 import type { Sql } from '@patchtrail/postgres';
-import { parsePartStream, rolloutStream } from '../../application/names.js';
+import {
+  PART_PREFIX,
+  parsePartStream,
+  ROLLOUT_PREFIX,
+  rolloutStream,
+} from '../../application/names.js';
 import type { RolloutEvent } from '../../domain/rollout-messages.js';
 import type { WavePartEvent } from '../../domain/wave-part-messages.js';
 import { rolloutCodec } from '../event-store/rollout-codec.js';
 import { wavePartCodec } from '../event-store/wave-part-codec.js';
 
 /** Rows for lists, for finding an endpoint's parts, and the timers. */
-export async function project(tx: Sql, event: StoredEvent): Promise<void> {
+export const deploymentReadModels: ProjectionDefinition = {
+  name: 'deployment.read-models',
+  prefixes: [ROLLOUT_PREFIX, PART_PREFIX],
+  tables: [
+    { name: 'rollouts' },
+    { name: 'wave_parts' },
+    { name: 'part_members' },
+    { name: 'attempts' },
+    TIMERS_TABLE,
+  ],
+  apply: project,
+};
+
+async function project(tx: Sql, event: StoredEvent): Promise<void> {
   await projectTimer(tx, event);
   if (parsePartStream(event.stream) === null) await onRollout(tx, event);
   else await onPart(tx, event.stream, wavePartCodec.decode(event));
@@ -39,9 +62,11 @@ function changeBy({ type, data }: RolloutEvent): Change {
 }
 
 const CREATE = `
-  INSERT INTO rollouts (rollout_id, request_id, change_digest, plan_name, status, epoch, revision,
-                        created_at, changed_at)
-  VALUES ($1, $2, $3, $4, 'planning', 1, 0, $5, $5) ON CONFLICT DO NOTHING`;
+  INSERT INTO rollouts (number, rollout_id, request_id, change_digest, plan_name, status, epoch,
+                        revision, created_at, changed_at)
+  SELECT coalesce(max(number), 0) + 1, $1::uuid, $2::uuid, $3, $4, 'planning', 1, 0,
+         $5::timestamptz, $5::timestamptz FROM rollouts
+  ON CONFLICT DO NOTHING`;
 
 const CHANGE = `
   UPDATE rollouts SET revision = $2, changed_at = $3, status = coalesce($4, status),
@@ -51,7 +76,7 @@ const CHANGE = `
 async function onPart(tx: Sql, stream: string, event: WavePartEvent): Promise<void> {
   const { type, data } = event;
   if (type === 'PartPlanned') {
-    await tx.run('INSERT INTO wave_parts (stream) VALUES ($1) ON CONFLICT DO NOTHING', [stream]);
+    await tx.run(ADD_PART, [stream]);
     await tx.run(ADD_MEMBERS, [stream, data.endpoints]);
   } else if (type === 'LeasesIssued') {
     await tx.run(ADD_ATTEMPTS, [stream, data.leases.map(({ attemptId }) => attemptId)]);
@@ -78,6 +103,10 @@ async function markMembers(
   if (endpoints.length === 0) return;
   await tx.run(MARK_MEMBERS, [stream, endpoints.map(({ endpointId }) => endpointId), ended]);
 }
+
+const ADD_PART = `
+  INSERT INTO wave_parts (number, stream) SELECT coalesce(max(number), 0) + 1, $1 FROM wave_parts
+  ON CONFLICT DO NOTHING`;
 
 const ADD_MEMBERS = `
   INSERT INTO part_members (endpoint_id, part_number)
