@@ -2,18 +2,22 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import {
   bindStore,
   type EventStore,
-  parkedEvents,
   type Projection,
+  reactionLag,
   runProjection,
   runReaction,
   runTimers,
 } from '@patchtrail/event-store';
-import { consume, parkedCount } from '@patchtrail/messaging';
+import { consume, judgePublication, publisherOn } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  backlogChecks,
   ensureTopics,
   type Infra,
+  PARKED_SOURCES,
+  parkedMessagesController,
+  type ParkedSources,
   readyReport,
   runKeyPurge,
   type Service,
@@ -31,6 +35,8 @@ import { followed } from './adapters/postgres/followed.js';
 import { listsIn } from './adapters/postgres/lists.js';
 import { approvalReadModels } from './adapters/postgres/read-models.js';
 
+const PUBLISHING = { name: 'approval.publish', prefixes: [REQUEST_PREFIX] };
+
 @Module({})
 export class ApprovalModule {}
 
@@ -43,6 +49,11 @@ export async function createApproval(
   await bindStore(db, store);
   const streams = streamsOf(store);
   const lists = listsIn(db);
+  const publish = publishTo(publisherOn(bus));
+  const elapse = expireWith(streams.requests, now);
+  const consumers = { [FLEET_GROUP]: onFleet };
+  const reactions = { [PUBLISHING.name]: publish };
+  const parked: ParkedSources = { db, consumers, streams: { store, reactions } };
   const work = background();
   const { signal } = work;
   let readModels: Projection | null = null;
@@ -52,22 +63,13 @@ export async function createApproval(
     const follow = { store, db, signal, log };
     const projection = runProjection({ ...follow, ...approvalReadModels });
     readModels = projection;
-    const reaction = runReaction({
-      ...{ ...follow, name: 'approval.publish', prefixes: [REQUEST_PREFIX] },
-      react: publishTo(bus),
-    });
+    const publication = { ...PUBLISHING, react: publish, judge: judgePublication };
+    const reaction = runReaction({ ...follow, ...publication });
     publishing = reaction;
     work.run({
       projection,
       reaction,
-      timers: runTimers({
-        db,
-        projection,
-        signal,
-        log,
-        now,
-        elapse: expireWith(streams.requests, now),
-      }),
+      timers: runTimers({ db, projection, signal, log, now, elapse }),
       consumer: consume({
         ...{ bus, db, signal, log, group: FLEET_GROUP, topics: FLEET_TOPICS },
         apply: onFleet,
@@ -82,8 +84,9 @@ export async function createApproval(
     return readyReport('approval', [
       { name: 'read-models', ok: works(readModels) },
       { name: 'publishing', ok: works(publishing) },
-      { name: 'parked-messages', ok: true, detail: String(await parkedCount(db)) },
-      { name: 'parked-events', ok: true, detail: String((await parkedEvents(db)).length) },
+      ...(await backlogChecks(parked, {
+        publishing: () => reactionLag({ store, db, now, ...PUBLISHING }),
+      })),
     ]);
   };
 
@@ -93,8 +96,15 @@ export async function createApproval(
   };
   const module: DynamicModule = {
     module: ApprovalModule,
-    controllers: [ApprovalRequestsController, PlanTemplatesController, ApprovalPoliciesController],
-    providers: [...accessProviders(infra), { provide: APPROVAL_CONTEXT, useValue: context }],
+    controllers: [
+      ...[ApprovalRequestsController, PlanTemplatesController, ApprovalPoliciesController],
+      parkedMessagesController('approval'),
+    ],
+    providers: [
+      ...accessProviders(infra),
+      { provide: APPROVAL_CONTEXT, useValue: context },
+      { provide: PARKED_SOURCES, useValue: parked },
+    ],
   };
   return { module, start, stop: work.stop, ready };
 }

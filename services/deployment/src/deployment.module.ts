@@ -3,18 +3,23 @@ import {
   bindStore,
   createKeyedQueue,
   type EventStore,
-  parkedEvents,
   type Projection,
+  reactionLag,
   runProjection,
   runReaction,
   runTimers,
+  type StoredEvent,
 } from '@patchtrail/event-store';
-import { consume, parkedCount } from '@patchtrail/messaging';
+import { consume, judgePublication, publisherOn } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
+  backlogChecks,
   ensureTopics,
   type Infra,
+  PARKED_SOURCES,
+  parkedMessagesController,
+  type ParkedSources,
   readyReport,
   runKeyPurge,
   type Service,
@@ -42,7 +47,17 @@ import { membershipIn, refusedReportsIn } from './adapters/postgres/membership.j
 import { deploymentReadModels } from './adapters/postgres/read-models.js';
 import { drive } from './application/drive.js';
 import { PART_PREFIX, ROLLOUT_PREFIX } from './application/names.js';
+import type { Streams } from './application/ports.js';
 import { createStreams } from './application/streams.js';
+
+const PREFIXES = [ROLLOUT_PREFIX, PART_PREFIX];
+const DRIVER = 'deployment.driver';
+const PUBLISHER = 'deployment.publish';
+
+const CONTROLLERS = [
+  ...[RolloutsController, AgentsController, LeasesController, RefusedReportsController],
+  parkedMessagesController('deployment'),
+];
 
 @Module({})
 export class DeploymentModule {}
@@ -57,22 +72,22 @@ export async function createDeployment(
   const streams = createStreams(store, { rollout: rolloutCodec, wavePart: wavePartCodec });
   const work = background();
   const { signal } = work;
+  const reactions = reactionsOf(infra, streams, signal);
+  const authorize = onApproval(streams, now);
+  const consumers = { [FLEET_GROUP]: onDiscovery, [APPROVAL_GROUP]: authorize };
+  const parked: ParkedSources = { db, consumers, streams: { store, reactions } };
   let readModels: Projection | null = null;
   let followers: Readonly<Record<string, Projection>> = {};
 
   const start = () => {
-    const follow = { store, db, signal, log, prefixes: [ROLLOUT_PREFIX, PART_PREFIX] };
+    const follow = { store, db, signal, log, prefixes: PREFIXES };
     const consuming = { bus, db, signal, log };
-    const fleetSettled = fleetSettledOn(bus, signal);
-    const driver = { streams, fleet: fleetIn(db), drafts: cohortDraftsIn(db), fleetSettled, now };
     const projection = runProjection({ ...follow, ...deploymentReadModels });
-    const driving = runReaction({
-      ...{ ...follow, name: 'deployment.driver' },
-      react: (event) => drive(driver, event),
-    });
+    const driving = runReaction({ ...follow, name: DRIVER, react: reactions[DRIVER] });
     const publishing = runReaction({
-      ...{ ...follow, name: 'deployment.publish' },
-      react: publishTo(bus, db, streams),
+      ...{ ...follow, name: PUBLISHER },
+      react: reactions[PUBLISHER],
+      judge: judgePublication,
     });
     readModels = projection;
     followers = { 'read-models': projection, driving, publishing };
@@ -88,7 +103,8 @@ export async function createDeployment(
       }),
       authorizations: consume({
         ...{ ...consuming, group: APPROVAL_GROUP, topics: APPROVAL_TOPICS },
-        apply: onApproval(streams, now),
+        apply: authorize,
+        reachable: () => store.head(),
       }),
     });
     return Promise.resolve();
@@ -98,8 +114,9 @@ export async function createDeployment(
     readyReport('deployment', [
       { name: 'started', ok: readModels !== null },
       ...Object.entries(followers).map(([name, one]) => ({ name, ok: one.lastError() === null })),
-      { name: 'parked-messages', ok: true, detail: String(await parkedCount(db)) },
-      { name: 'parked-events', ok: true, detail: String((await parkedEvents(db)).length) },
+      ...(await backlogChecks(parked, {
+        publishing: () => reactionLag({ store, db, now, name: PUBLISHER, prefixes: PREFIXES }),
+      })),
     ]);
 
   const context: DeploymentContext = {
@@ -108,11 +125,22 @@ export async function createDeployment(
   };
   const module: DynamicModule = {
     module: DeploymentModule,
-    controllers: [RolloutsController, AgentsController, LeasesController, RefusedReportsController],
+    controllers: CONTROLLERS,
     providers: [
       ...accessProviders({ verifyToken, credentials: credentialsIn(db) }),
+      { provide: PARKED_SOURCES, useValue: parked },
       { provide: DEPLOYMENT_CONTEXT, useValue: context },
     ],
   };
   return { module, start, stop: work.stop, ready };
+}
+
+/** What follows from the events of rollouts and their parts, by the name of the reaction. */
+function reactionsOf({ db, bus, now }: Infra, streams: Streams, signal: AbortSignal) {
+  const fleetSettled = fleetSettledOn(bus, signal);
+  const driver = { streams, fleet: fleetIn(db), drafts: cohortDraftsIn(db), fleetSettled, now };
+  return {
+    [DRIVER]: (event: StoredEvent) => drive(driver, event),
+    [PUBLISHER]: publishTo(publisherOn(bus), db, streams),
+  };
 }

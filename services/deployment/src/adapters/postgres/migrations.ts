@@ -1,6 +1,6 @@
 import { projectionMigrations } from '@patchtrail/event-store';
 import { messagingMigrations } from '@patchtrail/messaging';
-import { idempotencyMigration } from '@patchtrail/platform';
+import { idempotencyMigration, parkedReplaysMigration } from '@patchtrail/platform';
 import type { Migration } from '@patchtrail/postgres';
 
 const ownMigrations: readonly Migration[] = [
@@ -102,6 +102,7 @@ const ownMigrations: readonly Migration[] = [
 /** Everything the service's database holds. */
 export const deploymentMigrations: readonly Migration[] = [
   idempotencyMigration,
+  parkedReplaysMigration,
   ...messagingMigrations,
   ...projectionMigrations,
   ...ownMigrations,
