@@ -6,14 +6,14 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const root = join(import.meta.dirname, '..');
+const libs = join(import.meta.dirname, '../libs');
 const [command, ...args] = process.argv.slice(2);
 if (command === undefined) {
   console.error('Usage: node tools/with-eventstoredb.mjs COMMAND…');
   process.exit(2);
 }
 
-/** Resolves with the exit code; a command ended by a signal or never started counts as failed. */
+/** Resolves with the exit code; a command ended by a signal or never started has failed. */
 function ended(child) {
   return new Promise((resolve) => {
     child.once('error', (error) => {
@@ -24,17 +24,17 @@ function ended(child) {
   });
 }
 
-const build = spawn(
+// From source, so nothing needs to be built. It ends with its standard input, hence with this process.
+const double = spawn(
   process.execPath,
-  [join(root, 'node_modules/typescript/bin/tsc'), '-b', 'libs/testing'],
-  { cwd: root, stdio: ['ignore', 2, 2] },
+  [
+    '--import',
+    new URL('../libs/testing/src/jest/source-hooks.mjs', import.meta.url).href,
+    join(libs, 'testing/src/eventstoredb/main.ts'),
+    '--until-input-ends',
+  ],
+  { stdio: ['pipe', 'pipe', 'inherit'], detached: true },
 );
-const built = await ended(build);
-if (built !== 0) process.exit(built);
-
-const double = spawn(process.execPath, [join(root, 'libs/testing/dist/eventstoredb/main.js')], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
 const doubleEnded = ended(double);
 const firstLine = new Promise((resolve) => {
   createInterface({ input: double.stdout }).once('line', resolve);
@@ -50,7 +50,7 @@ const child = spawn(command, args, {
   stdio: 'inherit',
   env: { ...process.env, EVENT_STORE_URL: url },
 });
-// A terminal's Ctrl-C reaches the command by itself; the double must outlive it.
+// A terminal's Ctrl-C reaches the command by itself; here its end is waited for.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 process.exitCode = await ended(child);

@@ -98,9 +98,21 @@ function loseCall(
   { by }: Loss,
   callback: grpc.sendUnaryData<streams.AppendResp>,
 ): void {
-  if (by === 'end') callback(refusals.cancelled());
-  if (by === 'unavailable') callback(refusals.unavailable());
-  if (by === 'drop') node.drop();
+  switch (by) {
+    case 'silence':
+      return;
+    case 'end':
+      callback(refusals.cancelled());
+      return;
+    case 'drop':
+      node.drop();
+      return;
+    case 'unavailable':
+      callback(refusals.unavailable());
+      return;
+    case 'timeout':
+      callback(refusals.timeout('Commit phase timeout.'));
+  }
 }
 
 function answer(

@@ -155,19 +155,31 @@ function commit(batch: Batch, request: streams.BatchAppendReq, write: Pending): 
   }
   const loss = faults.takeLoss();
   if (loss?.committed === false) {
-    lose(batch, loss);
+    lose(batch, request, write.stream, loss);
     return;
   }
   counts.appends += 1;
   const outcome = append(log, write.stream, write.expected, write.events);
   if (loss === null) batch.reply(request, write.stream, resultOf(outcome, write));
-  else lose(batch, loss);
+  else lose(batch, request, write.stream, loss);
 }
 
-function lose(batch: Batch, { by }: Loss): void {
-  if (by === 'end') batch.end();
-  if (by === 'unavailable') batch.end(refusals.unavailable());
-  if (by === 'drop') batch.node.drop();
+function lose(batch: Batch, request: streams.BatchAppendReq, stream: string, { by }: Loss): void {
+  switch (by) {
+    case 'silence':
+      return;
+    case 'end':
+      batch.end();
+      return;
+    case 'drop':
+      batch.node.drop();
+      return;
+    case 'unavailable':
+      batch.end(refusals.unavailable());
+      return;
+    case 'timeout':
+      batch.reply(request, stream, timeout());
+  }
 }
 
 function addTo(node: Node, write: Pending, request: streams.BatchAppendReq): Result | null {

@@ -39,6 +39,7 @@ export const COMMANDS = {
         Type.Literal('end'),
         Type.Literal('drop'),
         Type.Literal('unavailable'),
+        Type.Literal('timeout'),
       ]),
     },
     exact,
@@ -60,7 +61,7 @@ type Takes<C extends keyof typeof COMMANDS> = Static<(typeof COMMANDS)[C]>;
 export type OpenCallKind = Takes<'endCalls'>['kind'];
 /** How calls are refused before anything happens. */
 export type RefuseAs = Takes<'refuseCalls'>['as'];
-/** What becomes of an append's reply: nothing, a clean end of its stream, a cut, an error. */
+/** Instead of an append's reply: nothing, a clean end of its call, a cut connection, an error. */
 export type LoseBy = Takes<'loseAppends'>['by'];
 
 export const STATE = Type.Object({
@@ -85,7 +86,7 @@ export type EventStoreDbControl = {
    * `leader` is whom `not-leader` names; the double itself if missing.
    */
   refuseCalls(options: Takes<'refuseCalls'>): Promise<void>;
-  /** The next `appends` are committed or not, and their answers never come. */
+  /** The next `appends` are committed or not, and their true answers never come. */
   loseAppends(options: Takes<'loseAppends'>): Promise<void>;
   /** Sends every open subscription a message out of turn. */
   tellSubscribers(options: Takes<'tellSubscribers'>): Promise<number>;

@@ -52,6 +52,7 @@ export async function createGate(port: number, target: () => number): Promise<Ga
     connections: () => pairs.size,
     reset,
     hang: (on) => {
+      if (on === hanging) return;
       hanging = on;
       for (const [socket, upstream] of pairs) {
         if (on) freeze(socket, upstream);

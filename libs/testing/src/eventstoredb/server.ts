@@ -170,7 +170,8 @@ function connectionStrings(port: number, caFile: string | null) {
   const connectionStringFor: EventStoreDbDouble['connectionStringFor'] = (user) => {
     const who =
       user === null ? '' : `${encodeURIComponent(user.name)}:${encodeURIComponent(user.password)}@`;
-    return `esdb://${who}${HOST}:${port}?${query}`;
+    // TLS names its server, which an address cannot be.
+    return `esdb://${who}${caFile === null ? HOST : 'localhost'}:${port}?${query}`;
   };
   return { connectionString: connectionStringFor(ADMIN), connectionStringFor };
 }
