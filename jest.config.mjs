@@ -1,7 +1,7 @@
 /** Specs run from source: one transform, one module map, no build needed. */
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/libs', '<rootDir>/services', '<rootDir>/tools'],
+  roots: ['<rootDir>/libs', '<rootDir>/services', '<rootDir>/bench', '<rootDir>/tools'],
   testMatch: ['**/src/**/*.spec.ts', '<rootDir>/tools/**/*.spec.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
