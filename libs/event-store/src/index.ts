@@ -36,6 +36,9 @@ export {
   type StateCache,
   type StateCacheLimits,
 } from './state-cache.js';
+export { type ArchivedRange, archiveEvents } from './postgres/archive/archive-events.js';
+export { ArchiveDamaged } from './postgres/archive/archive-file.js';
+export { restoreEvents } from './postgres/archive/restore-events.js';
 export { EventStoreBusy } from './postgres/event-store-busy.js';
 export { eventStoreGrants, eventStoreMigrations } from './postgres/migrations.js';
 export { PositionArchived } from './postgres/position-archived.js';

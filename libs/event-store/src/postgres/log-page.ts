@@ -19,7 +19,8 @@ export type ForwardQuery = Readonly<{
 export async function headAfter(pool: Pool, at: bigint): Promise<bigint> {
   const { rows } = await pool.query<{ head: string | null; archived: string | null }>({
     name: 'head',
-    text: `SELECT (SELECT max(position) FROM event_store.events) AS head,
+    text: `SELECT coalesce((SELECT max(position) FROM event_store.events),
+        (SELECT max(to_position) - 1 FROM event_store.archived_ranges)) AS head,
       (SELECT min(to_position) FROM event_store.archived_ranges
        WHERE to_position > $1::bigint + 1) AS archived`,
     values: [at.toString()],
