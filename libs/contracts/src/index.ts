@@ -1,4 +1,5 @@
 export { assertCloudEvent } from './assert-cloud-event.js';
+export { asyncApiDocument, type ExampleMessages } from './async-api.js';
 export type { CloudEvent } from './cloud-event.js';
 export {
   assertData,
@@ -10,6 +11,7 @@ export {
   isEvent,
   toCloudEvent,
 } from './define-event.js';
+export { type ConsumerGroup, CONSUMERS } from './consumers.js';
 export { decoder } from './decoder.js';
 export { Cap, Change, digestOf, PatchRef, Plan, Ring } from './change.js';
 export {

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { ENDPOINTS_TOPIC, PATCHES_TOPIC } from '@patchtrail/contracts';
+import { CONSUMERS } from '@patchtrail/contracts';
 import { type Apply, consume, outboxLag, runOutboxRelay } from '@patchtrail/messaging';
 import {
   accessProviders,
@@ -22,7 +22,7 @@ import {
 } from './adapters/http/decisions.controller.js';
 import { onEndpointEvent, onPatchEvent } from './adapters/messaging/on-discovery.js';
 
-const GROUP = 'prioritization.on-discovery';
+const { group: GROUP, topics } = CONSUMERS.prioritization;
 
 @Module({})
 export class PrioritizationModule {}
@@ -30,7 +30,6 @@ export class PrioritizationModule {}
 /** Composition root: what is decided from what, and where it goes. */
 export async function createPrioritization(infra: Infra): Promise<Service> {
   const { db, bus, log, now } = infra;
-  const topics = [ENDPOINTS_TOPIC, PATCHES_TOPIC];
   await ensureTopics(bus);
   const apply: Apply = async (tx, message) => {
     await onEndpointEvent(tx, message, now().toISOString());

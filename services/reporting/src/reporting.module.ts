@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { TOPICS } from '@patchtrail/contracts';
+import { CONSUMERS } from '@patchtrail/contracts';
 import { type Apply, consume } from '@patchtrail/messaging';
 import {
   accessProviders,
@@ -19,7 +19,7 @@ import { REPORTS_DB, REPORTS_LAG, ReportsController } from './adapters/http/repo
 import { projectCompliance } from './adapters/messaging/project-compliance.js';
 import { recordEvent } from './adapters/messaging/record-event.js';
 
-const GROUP = 'reporting.trail';
+const { group: GROUP, topics } = CONSUMERS.reporting;
 
 const apply: Apply = async (tx, message) => {
   await recordEvent(tx, message);
@@ -39,7 +39,7 @@ export async function createReporting(infra: Infra): Promise<Service> {
 
   const start = () => {
     work.run({
-      consumer: consume({ bus, db, group: GROUP, topics: TOPICS, apply, signal, log }),
+      consumer: consume({ bus, db, group: GROUP, topics, apply, signal, log }),
       keyPurge: runKeyPurge({ db, now, signal, log }),
     });
     return Promise.resolve();
@@ -54,7 +54,7 @@ export async function createReporting(infra: Infra): Promise<Service> {
       ...accessProviders(infra),
       { provide: PARKED_SOURCES, useValue: parked },
       { provide: REPORTS_DB, useValue: db },
-      { provide: REPORTS_LAG, useValue: lagClock(infra, GROUP, TOPICS) },
+      { provide: REPORTS_LAG, useValue: lagClock(infra, GROUP, topics) },
     ],
   };
   return { module, start, stop: work.stop, ready };

@@ -1,19 +1,16 @@
 import {
   type CloudEvent,
+  CONSUMERS,
   type DataOf,
-  DECISIONS_TOPIC,
   discovery,
-  ENDPOINTS_TOPIC,
   isEvent,
-  PATCHES_TOPIC,
   prioritization,
   type Patch,
   type PriorityDecision,
 } from '@patchtrail/contracts';
 import type { Sql } from '@patchtrail/postgres';
 
-export const FLEET_GROUP = 'approval.fleet';
-export const FLEET_TOPICS = [PATCHES_TOPIC, ENDPOINTS_TOPIC, DECISIONS_TOPIC];
+export const { group: FLEET_GROUP, topics: FLEET_TOPICS } = CONSUMERS.approval;
 
 /** Keeps this service's own view of patches, endpoints and priorities; other events pass by. */
 export async function onFleet(tx: Sql, message: CloudEvent): Promise<void> {

@@ -1,11 +1,10 @@
-import { approval, type CloudEvent, isEvent, REQUESTS_TOPIC } from '@patchtrail/contracts';
+import { approval, type CloudEvent, CONSUMERS, isEvent } from '@patchtrail/contracts';
 import { commandIdFrom } from '@patchtrail/event-store';
 import type { Sql } from '@patchtrail/postgres';
 import { authorizeRings } from '../../application/authorize-rings.js';
 import type { Streams } from '../../application/ports.js';
 
-export const APPROVAL_GROUP = 'deployment.on-approval';
-export const APPROVAL_TOPICS = [REQUESTS_TOPIC];
+export const { group: APPROVAL_GROUP, topics: APPROVAL_TOPICS } = CONSUMERS.deploymentRequests;
 
 /** The effect is an append, so a repeated message is known by the command id derived from it. */
 export function onApproval(streams: Streams, now: () => Date) {

@@ -1,18 +1,16 @@
 import {
   type CloudEvent,
+  CONSUMERS,
   type DataOf,
   discovery,
-  ENDPOINTS_TOPIC,
   isEvent,
   type Patch,
-  PATCHES_TOPIC,
 } from '@patchtrail/contracts';
 import type { Bus } from '@patchtrail/messaging';
 import type { Sql } from '@patchtrail/postgres';
 import { setTimeout as pause } from 'node:timers/promises';
 
-export const FLEET_GROUP = 'deployment.on-discovery';
-export const FLEET_TOPICS = [ENDPOINTS_TOPIC, PATCHES_TOPIC];
+export const { group: FLEET_GROUP, topics: FLEET_TOPICS } = CONSUMERS.deploymentFleet;
 
 /** Keeps what rollouts need to know of endpoints and patches; other events pass by. */
 export async function onDiscovery(tx: Sql, message: CloudEvent): Promise<void> {
