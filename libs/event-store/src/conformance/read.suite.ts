@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type {
+  AllPage,
   AppendResult,
   EventStore,
+  Position,
   ReadAllOptions,
   ReadOptions,
   StoredEvent,
@@ -83,15 +85,15 @@ export function readSuite(storeOf: () => EventStore): void {
       expect(await read({ from: before })).toEqual(positions);
       expect(await read({ from: positions[2]! })).toEqual(positions.slice(3));
       expect(await read({ from: positions[6]! })).toEqual([]);
-      const direction = 'backwards';
-      const { events } = await storeOf().readAll({ direction, prefixes: [prefix], maxCount: 2 });
-      expect(events.map(({ position }) => position).length).toBeLessThanOrEqual(2);
-      const reversed = await storeOf().readAll({ direction, from: positions[6]!, maxCount: 6 });
-      expect(
-        reversed.events
-          .filter(({ stream }) => stream.startsWith(prefix))
-          .map(({ position }) => position),
-      ).toEqual(positions.slice(0, 6).reverse());
+      const back: StoredEvent[] = [];
+      for (let from: Position | null = positions[6]!; from !== null && back.length < 6;) {
+        const options = { direction: 'backwards', from, prefixes: [prefix], maxCount: 4 } as const;
+        const page: AllPage = await storeOf().readAll(options);
+        expect(page.events.length).toBeLessThanOrEqual(4);
+        back.push(...page.events);
+        from = page.next;
+      }
+      expect(back.map(({ position }) => position)).toEqual(positions.slice(0, 6).reverse());
     });
 
     it('gives what a stream gives', async () => {
@@ -103,21 +105,16 @@ export function readSuite(storeOf: () => EventStore): void {
     });
 
     it('starts at the beginning, and backwards at the end', async () => {
-      await storeOf().append(streamOf(), 'no-stream', newEvents(2));
-      /** A page may hold only what others wrote, and then be empty. */
-      const firstOf = async (options: ReadAllOptions) => {
-        let page = await storeOf().readAll({ ...options, maxCount: 1 });
-        while (page.events.length === 0 && page.next !== null) {
-          page = await storeOf().readAll({ ...options, maxCount: 1, from: page.next });
-        }
-        return page.events[0]!;
-      };
-      const first = await firstOf({});
-      const last = await firstOf({ direction: 'backwards' });
-      expect(await firstOf({ from: null })).toEqual(first);
+      const { position } = await storeOf().append(streamOf(), 'no-stream', newEvents(2));
+      const first = await storeOf().readAll({ maxCount: 500 });
+      expect(await storeOf().readAll({ from: null, maxCount: 500 })).toEqual(first);
+      // A page may hold only what others wrote, and then be empty.
+      const beginning = first.events[0]?.position ?? first.next;
+      expect(storeOf().comparePositions(beginning!, position)).toBeLessThan(0);
+      const last = await storeOf().readAll({ direction: 'backwards', maxCount: 500 });
+      expect(last.events.map((event) => event.position)).toContain(position);
       const head = await storeOf().head();
-      expect(storeOf().comparePositions(last.position, head!)).toBeLessThanOrEqual(0);
-      expect(storeOf().comparePositions(first.position, last.position)).toBeLessThan(0);
+      expect(storeOf().comparePositions(last.events[0]!.position, head!)).toBeLessThanOrEqual(0);
     });
 
     it.each<[string, ReadAllOptions]>([

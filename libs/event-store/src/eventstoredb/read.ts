@@ -46,6 +46,13 @@ export async function firstIn(server: Server, stream: string): Promise<Recorded 
   return first ?? null;
 }
 
+/** Whatever a stream ends with; `null` where there is none. */
+export async function lastIn(server: Server, stream: string): Promise<Recorded | null> {
+  const page = { from: REVISION_END, direction: 'backwards', maxCount: 1 } as const;
+  const [last] = await recordsIn(server, stream, page);
+  return last ?? null;
+}
+
 async function recordsIn(
   server: Server,
   stream: string,
