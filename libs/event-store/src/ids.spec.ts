@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
-import { validate } from 'uuid';
+import fc from 'fast-check';
+import { v5, validate } from 'uuid';
 import { commandIdFrom, eventIdFrom } from './ids.js';
 
 it('derives the same id from the same parts, for ever', () => {
@@ -35,4 +36,13 @@ it('derives other ids from other parts, however they are cut', () => {
   ];
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.every((id) => validate(id))).toBe(true);
+});
+
+it('derives ids as RFC 9562 has them', () => {
+  const namespace = '5d0f4a53-7c0e-4b0b-9a35-8d1c2be1f6a7';
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary' })), (parts) => {
+      expect(commandIdFrom(...parts)).toBe(v5(JSON.stringify(parts), namespace));
+    }),
+  );
 });
