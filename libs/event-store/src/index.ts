@@ -30,6 +30,7 @@ export {
   TooBusy,
 } from './keyed-queue.js';
 export { createMemoryEventStore } from './memory-event-store.js';
+export { openEventStore } from './open-event-store.js';
 export {
   createStateCache,
   type Loaded,

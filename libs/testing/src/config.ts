@@ -31,6 +31,12 @@ export function mustRunEverything(): boolean {
   return process.env['CI'] === 'true';
 }
 
+/** How long specs race: 2 s while one works, 10 s in CI, 60 s in the nightly lane. */
+export function raceMs(): number {
+  if (process.env['PATCHTRAIL_NIGHTLY'] === 'true') return 60_000;
+  return mustRunEverything() ? 10_000 : 2_000;
+}
+
 export function serverChoice(): ServerChoice {
   const choice = process.env['PATCHTRAIL_POSTGRES'] ?? 'auto';
   if (choice === 'auto' || choice === 'embedded' || choice === 'installed') return choice;

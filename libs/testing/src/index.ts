@@ -1,4 +1,4 @@
-export { givenEventStoreDbUrl } from './config.js';
+export { givenEventStoreDbUrl, raceMs } from './config.js';
 export { eventually } from './eventually.js';
 export { EXAMPLE_AT, exampleAttributes, exampleMessage, examplePatch } from './examples.js';
 export {

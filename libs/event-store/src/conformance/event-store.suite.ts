@@ -26,6 +26,6 @@ export function eventStoreSuite(adapter: string, open: OpenStore): void {
     limitsSuite(storeOf);
     readSuite(storeOf);
     subscribeSuite(storeOf);
-    raceSuite(storeOf);
+    raceSuite(adapter, storeOf);
   });
 }

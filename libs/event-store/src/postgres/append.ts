@@ -8,7 +8,7 @@ import {
 } from '../event-store.js';
 import { positionFrom } from '../position.js';
 import { int4Array, jsonArray, textArray, uuidArray } from './binary-array.js';
-import { isLockTimeout, isPassing } from './connections.js';
+import { isConnectionLost, isLockTimeout, isPassing } from './connections.js';
 import { EventStoreBusy } from './event-store-busy.js';
 import { merged, type Merged, type Outcome } from './merged.js';
 
@@ -73,7 +73,8 @@ export function appendOf(
 }
 
 /**
- * One transaction for all of them. Where the server refuses what is in it, each is tried once by
+ * One transaction for all of them. Where its connection was lost it is made once more, for what was
+ * stored is only found again; where the server refuses what is in it, each append is tried once by
  * itself, so that it fails alone.
  */
 async function store(
@@ -81,7 +82,10 @@ async function store(
   appends: readonly Append[],
 ): Promise<readonly Outcome<AppendResult>[]> {
   try {
-    return await storeTogether(pool, appends);
+    return await storeTogether(pool, appends).catch((error: unknown) => {
+      if (isConnectionLost(error)) return storeTogether(pool, appends);
+      throw error;
+    });
   } catch (error) {
     if (isLockTimeout(error)) throw new EventStoreBusy('locked', { cause: error });
     if (isPassing(error) || appends.length === 1) throw error;

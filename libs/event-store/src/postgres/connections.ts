@@ -52,3 +52,10 @@ export function isPassing(error: unknown): boolean {
 export function isLockTimeout(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === '55P03';
 }
+
+/** It was open and broke, or the server ended it; also while it lay idle. */
+export function isConnectionLost(error: unknown): boolean {
+  if (error instanceof DatabaseError) return error.code?.startsWith('57P') === true;
+  if (!(error instanceof Error)) return false;
+  return /^Connection terminated|ECONNRESET|EPIPE/.test(error.message);
+}
