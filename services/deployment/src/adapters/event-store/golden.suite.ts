@@ -58,27 +58,27 @@ async function operate(world: World, operation: keyof World['operations']): Prom
   await world.react();
 }
 
-const REQUEST = commandIdFrom('request', '0');
-
 /** One endpoint has the change already and says otherwise too late; the second ring is empty. */
 async function completed(): Promise<World> {
+  const request = commandIdFrom('request', 'completed');
   const world = worldOf(['pilot'], 'automatic');
-  await world.authorize(REQUEST, 0);
+  await world.authorize(request, 0);
   await world.react();
   await recorded(world, () => world.actions.poll(0, 0));
   await recorded(world, () => world.actions.report(0, 0, ALREADY_COMPLIANT));
   await recorded(world, () => world.actions.report(0, 0, FAILED));
   await world.react();
   await fire(world, 'bake');
-  await world.authorize(REQUEST, 1);
+  await world.authorize(request, 1);
   await world.react();
   return world;
 }
 
 /** One endpoint succeeds at its second attempt; the silence of the other one breaks the gate. */
 async function rolledBack(): Promise<World> {
+  const request = commandIdFrom('request', 'rolled-back');
   const world = worldOf(['pilot', 'pilot'], 'automatic');
-  await world.authorize(REQUEST, 1);
+  await world.authorize(request, 1);
   await world.react();
   await runLease(world, 0, FAILED_IN_PASSING);
   await fire(world, 'retry');
@@ -90,9 +90,10 @@ async function rolledBack(): Promise<World> {
 
 /** Halted by hand while one endpoint works on it; its agent never answers to the rollback. */
 async function rollbackFailed(): Promise<World> {
+  const request = commandIdFrom('request', 'rollback-failed');
   const world = worldOf(['pilot', 'pilot', 'broad'], 'manual');
   const { actions } = world;
-  await world.authorize(REQUEST, 1);
+  await world.authorize(request, 1);
   await world.react();
   await recorded(world, () => actions.poll(0, 0));
   await recorded(world, () => actions.confirm(0, 0));
