@@ -32,6 +32,8 @@ export {
   type ReplayOptions,
   retryParkedOutbox,
 } from './parking.js';
+export { INBOX_KEPT_MS, purgeInbox, purgeRefusedMessages, REFUSED_KEPT_MS } from './retention.js';
 export { type RelayOptions, type RelayPace, runOutboxRelay } from './relay.js';
 export { busGrants, busMigrations } from './postgres/migrations.js';
+export type { BusRetention } from './postgres/retention.js';
 export { type OpenBus, openPostgresBus, type PostgresBusOptions } from './postgres/postgres-bus.js';

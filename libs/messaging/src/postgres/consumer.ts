@@ -150,16 +150,18 @@ async function deliver(
   deliveries: readonly Delivery[],
   stop: AbortSignal,
 ): Promise<void> {
+  const failed = new Set<Held>();
   for (const delivery of deliveries) {
     const from = held.get(nameOf(delivery));
     if (stop.aborted || from === undefined) return;
-    if (from.next !== delivery.offset) continue; // Behind one that failed.
+    if (failed.has(from)) continue;
     try {
       await consumer.handle(delivery);
     } catch (error) {
       const { topic, partition, offset } = delivery;
       const where = { group: consumer.group, topic, partition, offset: String(offset) };
       consumer.log?.warn({ err: error, ...where }, 'A delivery failed and will come again.');
+      failed.add(from);
       from.notBefore = performance.now() + consumer.pace.redeliveryMs;
       continue;
     }

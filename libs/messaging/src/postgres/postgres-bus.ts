@@ -7,6 +7,7 @@ import { type Encoded, encodeMessages, refuseGroup, refuseTopic } from '../refus
 import type { TopicPartition } from './assignment.js';
 import { PACE, type Pace, runConsumer } from './consumer.js';
 import { memberLock } from './membership.js';
+import { type BusRetention, runRetention } from './retention.js';
 import { CONNECTION_LIMITS, MESSAGES_CHANNEL } from './session.js';
 
 const POOL_MAX = 4;
@@ -16,6 +17,8 @@ export type PostgresBusOptions = Readonly<{
   url: string;
   log?: Log;
   pace?: Partial<Pace>;
+  /** For how long messages are kept. */
+  retention?: BusRetention;
 }>;
 
 /** `close` stops every member of this bus, then disconnects. */
@@ -23,7 +26,7 @@ export type OpenBus = Bus & Readonly<{ close: () => Promise<void> }>;
 
 /** The log in PostgreSQL. Each running member has one connection of its own beside the pool. */
 export async function openPostgresBus(options: PostgresBusOptions): Promise<OpenBus> {
-  const { url, log } = options;
+  const { url, log, retention = {} } = options;
   const pace = { ...PACE, ...options.pace };
   const pool = new Pool({
     connectionString: url,
@@ -34,7 +37,7 @@ export async function openPostgresBus(options: PostgresBusOptions): Promise<Open
   pool.on('error', (error) => log?.warn({ err: error }, 'An idle bus connection was lost.'));
   await pool.query('SELECT 1');
   const closing = new AbortController();
-  const running = new Set<Promise<void>>();
+  const running = new Set([runRetention(pool, retention, closing.signal, log)]);
   const run = async (consumer: ConsumerOptions) => {
     refuseGroup(consumer.group);
     const partitions = await partitionsOf(pool, consumer.topics);
@@ -140,7 +143,9 @@ async function lag(pool: Pool, group: string, topics: readonly string[]): Promis
     `SELECT coalesce(sum(coalesce(
               (SELECT max(m."offset") + 1 FROM messages m
                 WHERE m.topic = p.topic AND m.partition = p.partition), 0)
-            - coalesce(o.committed, 0)), 0)::text AS lag
+            - greatest(o.committed, coalesce(
+                (SELECT min(m."offset") FROM messages m
+                  WHERE m.topic = p.topic AND m.partition = p.partition), 0))), 0)::text AS lag
        FROM unnest($2::text[], $3::int[]) p(topic, partition)
        LEFT JOIN group_offsets o
          ON o.consumer_group = $1 AND o.topic = p.topic AND o.partition = p.partition`,

@@ -1,0 +1,33 @@
+import type { Sql } from '@patchtrail/postgres';
+
+const DAY_MS = 86_400_000;
+const BATCH = 1_000;
+
+/**
+ * How long a consumer knows what it has had. It must outlive every way in which a message can come
+ * again: the bus keeps messages for 7 days unless told, and longer where a group is late.
+ */
+export const INBOX_KEPT_MS = 30 * DAY_MS;
+
+/** Long enough for an audit of a quarter. */
+export const REFUSED_KEPT_MS = 90 * DAY_MS;
+
+/** Forgets up to 1,000 messages consumed more than 30 days ago; how many it forgot. */
+export async function purgeInbox(db: Sql, now: Date): Promise<number> {
+  return db.run(
+    `DELETE FROM inbox WHERE ctid IN (
+       SELECT ctid FROM inbox WHERE consumed_at < $1
+       ORDER BY consumed_at LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+    [new Date(now.getTime() - INBOX_KEPT_MS), BATCH],
+  );
+}
+
+/** Forgets up to 1,000 messages refused more than 90 days ago; how many it forgot. */
+export async function purgeRefusedMessages(db: Sql, now: Date): Promise<number> {
+  return db.run(
+    `DELETE FROM refused_messages WHERE ctid IN (
+       SELECT ctid FROM refused_messages WHERE refused_at < $1
+       ORDER BY refused_at LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+    [new Date(now.getTime() - REFUSED_KEPT_MS), BATCH],
+  );
+}
