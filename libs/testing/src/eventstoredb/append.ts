@@ -43,7 +43,8 @@ export function appendHandler(
     });
     call.once('end', () => {
       const { collected } = collect;
-      if (collected === null) return;
+      // A call that was cut off ends too; what has come of it is not carried out.
+      if (collected === null || call.cancelled) return;
       const loss = node.faults.takeLoss();
       if (loss?.committed === false) {
         loseCall(node, loss, callback);
