@@ -15,7 +15,8 @@ const halting: typeof store = {
     const result = await store.append(...append);
     if (then === 'answer') return result;
     console.log('stored, not answered');
-    return new Promise(() => undefined);
+    // Not every client keeps its process alive.
+    return new Promise(() => setInterval(() => undefined, 1_000));
   },
 };
 const { repeated, revision, state } = await addTo(halting, stream, 2, commandId);

@@ -1,6 +1,7 @@
 /** @jest-environment-options {"customExportConditions":["@patchtrail/source","node","node-addons"]} */
 import { binaryEvent, jsonEvent } from '@eventstore/db-client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { crashSuite } from '../conformance/crash.suite.js';
 import { eventStoreSuite } from '../conformance/event-store.suite.js';
 import type { EventStore, Position } from '../event-store.js';
 import { createTestLog } from '../log.suite.js';
@@ -11,6 +12,7 @@ import { ForeignEvent } from './recorded-event.js';
 import { type Opened, openTestStore, TEST_SERVER } from './test-server.suite.js';
 
 eventStoreSuite(`eventstoredb, on ${TEST_SERVER}`, openTestStore);
+crashSuite(`eventstoredb, on ${TEST_SERVER}`, openTestStore);
 
 describe(`event store: eventstoredb, its own promises on ${TEST_SERVER}`, () => {
   let opened: Opened;

@@ -113,6 +113,27 @@ onTheDouble('event store: eventstoredb, when the server misbehaves (double only)
       expect(results.map(({ revision }) => revision)).toEqual(results.map(() => 19));
     });
 
+    it('survives that another node takes the lead and the old one goes', async () => {
+      const next = await startEventStoreDb();
+      const { host, port } = next;
+      await double.control.delayReplies({ ms: 60_000 });
+      const before = store.append(freshStream(), 'no-stream', newEvents(1));
+      await eventually(async () => {
+        expect((await double.control.state()).counts.appends).toBeGreaterThan(1);
+      });
+      await double.control.refuseCalls({ calls: 1, as: 'not-leader', leader: { host, port } });
+      await next.control.delayReplies({ ms: 200 });
+      // Sends the calls that follow to the next node, while the first append waits for its answer.
+      await store.read(freshStream());
+      const after = store.append(freshStream(), 'no-stream', newEvents(1));
+      await eventually(async () => {
+        expect((await next.control.state()).counts.appends).toBeGreaterThan(0);
+      });
+      await double.control.dropConnections();
+      expect(await Promise.all([before, after])).toMatchObject([{ revision: 0 }, { revision: 0 }]);
+      await next.stop();
+    });
+
     it('opens no stream that appends share', async () => {
       await store.append(freshStream(), 'no-stream', newEvents(1));
       expect((await double.control.state()).open.batch).toBe(0);
@@ -161,6 +182,14 @@ onTheDouble('event store: eventstoredb, when the server misbehaves (double only)
       await expect(store.read(stream)).rejects.toThrow(NoAnswer);
       await double.control.hang({ on: false });
       expect(await store.read(stream)).toHaveLength(2);
+    });
+
+    it('leaves no call behind when it is called off', async () => {
+      await double.control.delayReplies({ ms: 60_000 });
+      await expect(store.read(freshStream())).rejects.toThrow(NoAnswer);
+      await eventually(async () => {
+        expect((await double.control.state()).open.read).toBe(0);
+      });
     });
 
     it('outlasts a restart of the server', async () => {
@@ -237,6 +266,28 @@ onTheDouble('event store: eventstoredb, when the server misbehaves (double only)
       stop.abort();
       await ended;
       expect(eventsIn(items)).toEqual([]);
+    });
+
+    it('is told by checkpoints how far it has come, and need not read all that others wrote', async () => {
+      const prefix = freshPrefix();
+      const stop = new AbortController();
+      const { items, ended, isLive } = read([prefix], stop.signal);
+      await isLive();
+      const { reads } = (await double.control.state()).counts;
+      for (let n = 0; n < 20; n += 1) {
+        await store.append(freshStream(), 'no-stream', newEvents(500));
+      }
+      const head = await store.head();
+      await eventually(() => {
+        const last = items.at(-1);
+        expect(
+          last?.kind === 'caught-up' && store.comparePositions(last.position, head!) >= 0,
+        ).toBe(true);
+      });
+      stop.abort();
+      await ended;
+      // Without checkpoints it would take 10,000 / 256 reads.
+      expect((await double.control.state()).counts.reads - reads).toBeLessThan(20);
     });
 
     it('takes no harm from messages out of turn', async () => {

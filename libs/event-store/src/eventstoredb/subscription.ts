@@ -3,7 +3,7 @@ import type { SubscribeOptions, SubscriptionItem } from '../event-store.js';
 import type { Log } from '../follow/log.js';
 import { mayPass, type Server } from './answers.js';
 import { type Feed, type Notice, openFeed } from './feed.js';
-import { hasPassed, type LogPosition, logPositionOf, positionOf } from './log-position.js';
+import { logPositionOf, positionOf } from './log-position.js';
 import { createLookout, type Lookout, Standstill } from './lookout.js';
 import { placeOf, storedEventOf } from './recorded-event.js';
 
@@ -11,7 +11,6 @@ type Reading = Readonly<{
   feed: Feed;
   lookout: Lookout;
   prefixes: readonly string[];
-  start: LogPosition | null;
   isOver: () => boolean;
 }>;
 
@@ -33,7 +32,7 @@ export async function* subscribe(
   const lookout = createLookout({ server, prefixes, start, wake: feed.wake });
   stop.addEventListener('abort', feed.wake);
   try {
-    yield* itemsOf({ feed, lookout, prefixes, start, isOver });
+    yield* itemsOf({ feed, lookout, prefixes, isOver });
     if (!isOver()) log.warn({ prefixes }, 'the event store ended a subscription');
   } catch (error) {
     if (isOver()) return;
@@ -61,13 +60,12 @@ async function* itemsOf(reading: Reading): AsyncGenerator<SubscriptionItem> {
   if (error !== null) throw error;
 }
 
-function itemOf({ lookout, prefixes, start }: Reading, notice: Notice): SubscriptionItem | null {
+function itemOf({ lookout, prefixes }: Reading, notice: Notice): SubscriptionItem | null {
   if (notice.kind === 'checkpoint') {
     lookout.pass(notice.place, false);
     return null;
   }
   const place = placeOf(notice.recorded);
-  if (hasPassed(start, place)) return null;
   const event = storedEventOf(notice.recorded, prefixes);
   lookout.pass(place, event !== null);
   return event === null ? null : { kind: 'event', event };
