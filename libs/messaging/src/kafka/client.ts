@@ -27,9 +27,15 @@ const KEEP_ALIVE_MS = 30_000;
 
 /** Between two tries of one request, in milliseconds; who calls sets the deadline. */
 export const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2 };
+
+/** How often a broker that is away is tried before what needs it fails. */
 const CONNECT_RETRIES = 2;
 
-export function openClient(connection: KafkaConnection, log: Log | undefined): Client {
+export function openClient(
+  connection: KafkaConnection,
+  log: Log | undefined,
+  connectRetries = CONNECT_RETRIES,
+): Client {
   calmRequestQueue();
   const { brokers, clientId = 'patchtrail', ssl = false, sasl } = connection;
   const sockets = new Set<Socket>();
@@ -44,7 +50,7 @@ export function openClient(connection: KafkaConnection, log: Log | undefined): C
     authenticationTimeout: CONNECT_MS_MAX,
     requestTimeout: REQUEST_MS_MAX,
     enforceRequestTimeout: true,
-    retry: { ...RETRY, retries: CONNECT_RETRIES },
+    retry: { ...RETRY, retries: connectRetries },
     logLevel: logLevel.WARN,
     logCreator: logCreator(log),
     socketFactory: ({ host, port, ssl: options, onConnect }) => {

@@ -50,13 +50,14 @@ export function fromRecord({ key, value, headers = {} }: Record): CloudEvent {
   return { ...attributes, ...dataOf(value) } as unknown as CloudEvent;
 }
 
-function dataOf(value: Buffer | null): { data?: unknown; data_base64?: string } {
-  if (value === null) return {};
+/** Always with `data`, so that no header stands in for them. */
+function dataOf(value: Buffer | null): { data: unknown; data_base64?: string } {
+  if (value === null) return { data: undefined };
   try {
     const data: unknown = JSON.parse(utf8(value));
     return { data };
   } catch {
-    return { data_base64: value.toString('base64') };
+    return { data: undefined, data_base64: value.toString('base64') };
   }
 }
 

@@ -8,7 +8,7 @@ export type Deliverer = Readonly<{
   eachBatch: (payload: EachBatchPayload) => Promise<void>;
   /** Partitions were assigned anew: nothing handled under the earlier assignment is committed. */
   assigned: () => void;
-  /** Resolves when no delivery is in hand and what was handled is committed. */
+  /** Resolves when no delivery is in hand. */
   idle: () => Promise<void>;
   stop: () => void;
 }>;
@@ -30,7 +30,7 @@ export function createDeliverer(options: Options): Deliverer {
   const { signal, pace } = options;
   const resumptions = new Set<NodeJS.Timeout>();
   let generation = 0;
-  let inHand = Promise.resolve();
+  let inHand: Promise<unknown> = Promise.resolve();
 
   const postpone = (resume: () => void) => {
     const timer = setTimeout(() => {
@@ -42,12 +42,14 @@ export function createDeliverer(options: Options): Deliverer {
 
   const deliver = async (payload: EachBatchPayload) => {
     const assignment = generation;
-    const isMine = () => generation === assignment && payload.isRunning() && !payload.isStale();
+    const isMine = () => generation === assignment && !payload.isStale();
     const progress = createProgress(payload, isMine);
     try {
       for (const message of payload.batch.messages) {
-        if (signal.aborted || !isMine()) return;
-        if (!(await handledWhileBeating(options, payload, message))) {
+        if (signal.aborted || !payload.isRunning() || !isMine()) return;
+        const handled = handledWhileBeating(options, payload, message);
+        inHand = handled;
+        if (!(await handled)) {
           postpone(payload.pause());
           return;
         }
@@ -62,13 +64,11 @@ export function createDeliverer(options: Options): Deliverer {
     }
   };
   return {
-    eachBatch: (payload) => {
-      const done = deliver(payload);
-      inHand = done.catch(() => undefined);
-      return done;
-    },
+    eachBatch: deliver,
     assigned: () => (generation += 1),
-    idle: () => inHand,
+    idle: async () => {
+      await inHand;
+    },
     stop: () => {
       for (const timer of resumptions) clearTimeout(timer);
     },

@@ -4,7 +4,7 @@ import type { Log } from '../log.js';
 import { backoffMs } from '../pause.js';
 import { refuseGroup } from '../refuse.js';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answerOf, isRetriable, type KafkaConnection, RETRY } from './client.js';
+import { answerOf, isRetriable, type KafkaConnection, reasonOf, RETRY } from './client.js';
 import { type BusHealth, createMemberHealth, type MemberHealth } from './health.js';
 import { createLink, type Link } from './link.js';
 import { PACE, type Pace, runMember } from './member.js';
@@ -124,13 +124,18 @@ async function refuseUnknown(topics: Topics, names: readonly string[]): Promise<
 function askOver(link: Link<Admin>, askMs: number): Ask {
   return async (what, work) => {
     const deadline = performance.now() + askMs;
+    let reason: string | null = null;
     for (let failures = 1; ; failures += 1) {
-      const leftMs = deadline - performance.now();
       try {
-        return await link.use(leftMs, what, work);
-      } catch (error) {
+        return await link.use(deadline - performance.now(), what, work);
+      } catch (cause) {
         const waitMs = backoffMs(failures, RETRY.initialRetryTime, RETRY.maxRetryTime);
-        if (!isRetriable(error) || performance.now() + waitMs >= deadline) throw error;
+        const isOver = performance.now() + waitMs >= deadline;
+        if (isRetriable(cause)) reason = reasonOf(cause);
+        else if (reason === null || !isOver) throw cause;
+        if (isOver) {
+          throw new Error(`Kafka has not answered (${what}): ${reason}`, { cause });
+        }
         await sleep(waitMs);
       }
     }

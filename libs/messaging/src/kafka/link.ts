@@ -23,13 +23,14 @@ export function createLink<T extends Connectable>(
     connection: KafkaConnection;
     log: Log | undefined;
     create: (kafka: Kafka) => T;
+    connectRetries?: number;
     /** Whether the connection is as good as before. */
     survives: (error: unknown) => boolean;
   }>,
 ): Link<T> {
   let current: Session<T> | null = null;
   const open = (): Session<T> => {
-    const client = openClient(options.connection, options.log);
+    const client = openClient(options.connection, options.log, options.connectRetries);
     const api = options.create(client.kafka);
     const connected = api.connect();
     connected.catch(() => undefined);

@@ -37,7 +37,7 @@ export type Pace = Readonly<{
 export const PACE: Pace = {
   pollMs: 250,
   heartbeatMs: 1_000,
-  sessionMs: 10_000,
+  sessionMs: 6_000,
   silenceMs: 300_000,
   redeliveryMs: 500,
   commitMs: 100,

@@ -9,6 +9,8 @@ import { createLink, type Link } from './link.js';
 
 /** One request to the broker: no further message beyond this many bytes. */
 const REQUEST_BYTES_MAX = 1_048_576;
+/** As far as the client is concerned; the deadline is ours. */
+const FOR_EVER = Number.MAX_SAFE_INTEGER;
 /** Lengths and offsets of a record and its headers, generously. */
 const RECORD_BYTES = 200;
 
@@ -35,9 +37,9 @@ export function createPublisher(
         maxInFlightRequests: 1,
         allowAutoTopicCreation: false,
         createPartitioner: Partitioners.DefaultPartitioner,
-        // For ever as far as the client is concerned; the deadline is ours.
-        retry: { ...RETRY, retries: Number.MAX_SAFE_INTEGER },
+        retry: { ...RETRY, retries: FOR_EVER },
       }),
+    connectRetries: FOR_EVER,
     // What was under way may still arrive: a new producer must not continue its numbers.
     survives: () => false,
   });

@@ -1,11 +1,15 @@
-import { type Admin, ConfigResourceTypes } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { BusRefusal, MESSAGE_BYTES_MAX } from '../bus.js';
 import { refuseTopic } from '../refuse.js';
 import { answerOf } from './client.js';
 
 /** A message of the size that is allowed, with its headers. */
 const TOPIC_MESSAGE_BYTES = 2 * MESSAGE_BYTES_MAX;
+const MESSAGE_BYTES = 'max.message.bytes';
 const REPLICATION_DEFAULT_MAX = 3;
+const UNKNOWN = 'UNKNOWN_TOPIC_OR_PARTITION';
+/** One of the names of kafkajs that Node cannot import by themselves. */
+const { ConfigResourceTypes } = kafkajs;
 
 export type TopicSettings = Readonly<{
   /** Copies of each partition; as many as there are brokers, up to 3, unless given. */
@@ -31,18 +35,26 @@ export function createTopics(ask: Ask, settings: TopicSettings): Topics {
     if (found !== null) known.set(topic, found);
     return found;
   };
+  const make = async (topic: string, partitions: number) => {
+    await ask(`creating ${topic}`, create(topic, partitions, settings));
+    const there = await ask(`waiting for ${topic}`, countWhenThere(topic));
+    known.set(topic, there);
+    return there;
+  };
   return {
     ensure: async (topic, partitions) => {
       refuseTopic(topic, partitions);
-      if ((await find(topic)) === null) {
-        await ask(`creating ${topic}`, create(topic, partitions, settings));
-      }
-      const there = await find(topic);
+      const there = (await find(topic)) ?? (await make(topic, partitions));
       if (there !== partitions) {
         const rule = `topic ${topic} has ${String(there)} for ever, not ${String(partitions)}`;
         throw new BusRefusal('partitions-fixed', 'partitions', rule);
       }
-      await ask(`reading the settings of ${topic}`, assertRoom(topic));
+      const bytes = await ask(`reading the settings of ${topic}`, messageBytesOf(topic));
+      // One that somebody else has made may be too narrow for our messages.
+      if (bytes < TOPIC_MESSAGE_BYTES) {
+        const rule = `is ${String(bytes)} and must be at least ${String(TOPIC_MESSAGE_BYTES)}`;
+        throw new Error(`Topic ${topic}: ${MESSAGE_BYTES} ${rule}.`);
+      }
     },
     partitionsOf: async (topic) => {
       const found = await find(topic);
@@ -60,11 +72,23 @@ function countPartitions(topic: string): (admin: Admin) => Promise<number | null
       return topics.find(({ name }) => name === topic)?.partitions.length ?? null;
     } catch (error) {
       const answer = answerOf(error);
-      if (answer === 'UNKNOWN_TOPIC_OR_PARTITION' || answer === 'INVALID_TOPIC_EXCEPTION') {
+      if (answer === UNKNOWN || answer === 'INVALID_TOPIC_EXCEPTION') {
         return null;
       }
       throw error;
     }
+  };
+}
+
+/** One that another process has just made is not everywhere yet. */
+function countWhenThere(topic: string): (admin: Admin) => Promise<number> {
+  return async (admin) => {
+    const there = await countPartitions(topic)(admin);
+    if (there !== null) return there;
+    throw Object.assign(new Error(`Topic ${topic} is not there yet.`), {
+      retriable: true,
+      type: UNKNOWN,
+    });
   };
 }
 
@@ -78,7 +102,7 @@ function create(
     const entries = {
       'cleanup.policy': 'delete',
       'retention.ms': retentionMs,
-      'max.message.bytes': TOPIC_MESSAGE_BYTES,
+      [MESSAGE_BYTES]: TOPIC_MESSAGE_BYTES,
       // With three copies, what is acknowledged survives one broker.
       'min.insync.replicas': replicationFactor >= REPLICATION_DEFAULT_MAX ? 2 : 1,
     };
@@ -87,7 +111,8 @@ function create(
       value: String(value),
     }));
     const topics = [{ topic, numPartitions, replicationFactor, configEntries }];
-    return admin.createTopics({ topics, waitForLeaders: true });
+    // Waiting is done by asking for it: the client takes a topic that is not everywhere yet for none.
+    return admin.createTopics({ topics, waitForLeaders: false });
   };
 }
 
@@ -96,20 +121,14 @@ async function defaultReplication(admin: Admin): Promise<number> {
   return Math.max(1, Math.min(REPLICATION_DEFAULT_MAX, brokers.length));
 }
 
-/** A topic made by somebody else may be too narrow for our messages. */
-function assertRoom(topic: string): (admin: Admin) => Promise<void> {
+function messageBytesOf(topic: string): (admin: Admin) => Promise<number> {
   return async (admin) => {
-    const setting = 'max.message.bytes';
-    const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: [setting] };
+    const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: [MESSAGE_BYTES] };
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
       resources: [resource],
     });
-    const value = resources[0]?.configEntries.find((each) => each.configName === setting);
-    const bytes = Number(value?.configValue ?? TOPIC_MESSAGE_BYTES);
-    if (bytes >= TOPIC_MESSAGE_BYTES) return;
-    throw new Error(
-      `Topic ${topic}: ${setting} is ${String(bytes)} and must be at least ${String(TOPIC_MESSAGE_BYTES)}.`,
-    );
+    const found = resources[0]?.configEntries.find((each) => each.configName === MESSAGE_BYTES);
+    return Number(found?.configValue ?? 0);
   };
 }
