@@ -32,7 +32,6 @@ export {
 export { createHttpApp, type HttpApp, type HttpAppOptions } from './http/http-app.js';
 export type { Readiness } from './http/health.js';
 export { claim, idempotencyMigration, once, purgeIdempotencyKeys } from './http/idempotency.js';
-export { type KeyPurge, runKeyPurge } from './http/key-purge.js';
 export {
   type ApiDoc,
   type ApiDocument,
@@ -86,6 +85,7 @@ export { backlogChecks } from './backlog.js';
 export { now, parseInstant } from './instant.js';
 export { lagClock } from './lag.js';
 export { createLogger, type Logger, type LogLevel } from './logger.js';
+export { type Forget, type Purge, runPurge } from './purge.js';
 export { ConfigError, type ConfigIssue, type Environment, readConfig } from './read-config.js';
 export {
   background,

@@ -331,6 +331,7 @@ describe('the service', () => {
       checks: [
         { name: 'read-models', ok: true },
         { name: 'publishing', ok: true },
+        { name: 'publishing-lag', ok: true, detail: '0 waiting, the oldest for 0 ms' },
         { name: 'parked-messages', ok: true, detail: '0' },
         { name: 'parked-events', ok: true, detail: '0' },
       ],

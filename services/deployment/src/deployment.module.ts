@@ -21,7 +21,7 @@ import {
   parkedMessagesController,
   type ParkedSources,
   readyReport,
-  runKeyPurge,
+  runPurge,
   type Service,
 } from '@patchtrail/platform';
 import { elapseWith } from './adapters/event-store/elapse.js';
@@ -93,7 +93,7 @@ export async function createDeployment(
     followers = { 'read-models': projection, driving, publishing };
     work.run({
       ...followers,
-      keyPurge: runKeyPurge({ db, now, signal, log }),
+      purge: runPurge({ db, now, signal, log }),
       timers: runTimers({ db, projection, signal, log, now, elapse: elapseWith(streams, now) }),
       fleet: consume({
         ...consuming,

@@ -11,7 +11,7 @@ import {
   parkedMessagesController,
   parkedReplaysMigration,
   readyReport,
-  runKeyPurge,
+  runPurge,
   type Service,
 } from '@patchtrail/platform';
 import { newTraceparent } from '@patchtrail/telemetry';
@@ -92,7 +92,7 @@ export async function createDiscovery(
         },
       }),
       relay: runOutboxRelay({ db, bus, signal: work.signal, log, name: 'discovery' }),
-      keyPurge: runKeyPurge({ db, now, signal: work.signal, log }),
+      purge: runPurge({ db, now, signal: work.signal, log }),
     });
     return Promise.resolve();
   };

@@ -12,7 +12,7 @@ import {
   parkedMessagesController,
   type ParkedSources,
   readyReport,
-  runKeyPurge,
+  runPurge,
   type Service,
 } from '@patchtrail/platform';
 import {
@@ -43,7 +43,7 @@ export async function createPrioritization(infra: Infra): Promise<Service> {
     work.run({
       consumer: consume({ bus, db, group: GROUP, topics, apply, signal, log }),
       relay: runOutboxRelay({ db, bus, signal, log, name: 'prioritization' }),
-      keyPurge: runKeyPurge({ db, now, signal, log }),
+      purge: runPurge({ db, now, signal, log }),
     });
     return Promise.resolve();
   };

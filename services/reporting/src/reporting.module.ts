@@ -12,7 +12,7 @@ import {
   parkedMessagesController,
   type ParkedSources,
   readyReport,
-  runKeyPurge,
+  runPurge,
   type Service,
 } from '@patchtrail/platform';
 import { REPORTS_DB, REPORTS_LAG, ReportsController } from './adapters/http/reports.controller.js';
@@ -40,7 +40,7 @@ export async function createReporting(infra: Infra): Promise<Service> {
   const start = () => {
     work.run({
       consumer: consume({ bus, db, group: GROUP, topics, apply, signal, log }),
-      keyPurge: runKeyPurge({ db, now, signal, log }),
+      purge: runPurge({ db, now, signal, log }),
     });
     return Promise.resolve();
   };

@@ -7,10 +7,10 @@ import {
   createLogger,
   type Idempotency,
   idempotencyMigration,
-  type KeyPurge,
   once,
+  type Purge,
   purgeIdempotencyKeys,
-  runKeyPurge,
+  runPurge,
 } from '../index.js';
 
 const effects = {
@@ -163,10 +163,11 @@ describe('the purge of old keys', () => {
        SELECT 's', n::text, 'd', now() - interval '25 hours' FROM generate_series(1, $1) n`,
       [keys],
     );
-  const running = (changes: Partial<KeyPurge>) => {
+  const running = (changes: Partial<Purge>) => {
     const stop = new AbortController();
-    const common = { db, now: () => new Date(), log: createLogger('spec', 'silent') };
-    const purge = runKeyPurge({ ...common, ...changes, signal: stop.signal });
+    const forget = [purgeIdempotencyKeys];
+    const common = { db, forget, now: () => new Date(), log: createLogger('spec', 'silent') };
+    const purge = runPurge({ ...common, ...changes, signal: stop.signal });
     return async () => {
       stop.abort();
       await purge.done;
@@ -199,5 +200,15 @@ describe('the purge of old keys', () => {
     });
     await stop();
     expect(failures).toBeGreaterThan(2);
+  });
+
+  it('forgets the one kind although another cannot be forgotten', async () => {
+    const unable = () => Promise.reject(new Error('no such table'));
+    await old(1);
+    const stop = running({ forget: [unable, purgeIdempotencyKeys] });
+    await eventually(async () => {
+      expect(await count('idempotency_keys')).toBe(0);
+    });
+    await stop();
   });
 });
