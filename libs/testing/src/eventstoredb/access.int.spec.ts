@@ -128,6 +128,11 @@ describe('a secured server before 23.10', () => {
       const anybody = as(double, null);
       await anybody.appendToStream('counter-1', several(1));
       expect(await collect(anybody.readStream('counter-1'))).toHaveLength(1);
+      // Wrong credentials are worse than none.
+      expect(await failureOf(collect(as(double, WRONG).readStream('counter-1')))).toMatchObject({
+        type: 'access-denied',
+        code: 16,
+      });
       expect(await failureOf(collect(anybody.readAll()))).toMatchObject({ type: 'access-denied' });
     } finally {
       await double.stop();

@@ -128,10 +128,24 @@ describe.each(PATHS)('an append (%s)', (_path, options) => {
     });
     const half = MIB / 2;
     await on.client.appendToStream('large-1', [sized(half), sized(half)], options);
+    const described = { ...sized(half), metadata: { a: 1 } };
+    expect(
+      await failureOf(on.client.appendToStream('large-1', [sized(half), described], options)),
+    ).toMatchObject({ type: 'maximum-append-size-exceeded' });
     expect(
       await failureOf(on.client.appendToStream('large-1', [sized(half), sized(half + 1)], options)),
     ).toMatchObject({ type: 'maximum-append-size-exceeded', maxAppendSize: MIB });
     expect(await collect(on.client.readStream('large-1'))).toHaveLength(2);
+  });
+});
+
+describe('an append to a server from 25.1 on', () => {
+  const on = setting({ version: '25.1.0' });
+
+  it('may have more than 1 MiB', async () => {
+    const large = { ...counted(0), data: { text: 'x'.repeat(2 * MIB) } };
+    await on.client.appendToStream('large-1', [large]);
+    expect(await collect(on.client.readStream('large-1'))).toHaveLength(1);
   });
 });
 

@@ -39,8 +39,9 @@ type Pending = {
   size: number;
 };
 
-// A server gives every write this long, however late the deadline of the request is.
-const WRITE_TIMEOUT_MS = 4_000;
+// However late the deadline of the request is (WriteTimeoutMs in
+// https://github.com/EventStore/EventStore/blob/oss-v24.6.0/src/EventStore.Core/Configuration/ClusterVNodeOptions.cs).
+const WRITE_TIMEOUT_MS = 2_000;
 
 /**
  * All appends of a client share one such call; each is answered by its correlation id. As in

@@ -8,6 +8,7 @@ import {
   jsonEvent,
 } from '@eventstore/db-client';
 import { afterEach, beforeEach } from '@jest/globals';
+import { eventually } from '../eventually.js';
 import { type EventStoreDbDouble, type EventStoreDbOptions, startEventStoreDb } from './server.js';
 
 export type Setting = { double: EventStoreDbDouble; client: EventStoreDBClient };
@@ -83,6 +84,21 @@ export function reader(subscription: AllStreamSubscription): (count: number) => 
     }
     return seen;
   };
+}
+
+/** How many messages readers were sent, as soon as no more are sent. */
+export async function messagesOf({ control }: EventStoreDbDouble): Promise<number> {
+  let before = 0;
+  return eventually(
+    async () => {
+      const { messages } = (await control.state()).counts;
+      const isStill = messages > 0 && messages === before;
+      before = messages;
+      if (!isStill) throw new Error(`Messages are still sent: ${messages}.`);
+      return messages;
+    },
+    { everyMs: 100 },
+  );
 }
 
 /** Appends go through the shared batch call, or through a call of their own with credentials. */

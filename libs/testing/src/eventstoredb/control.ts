@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 
 const exact = { additionalProperties: false };
 const Count = Type.Integer({ minimum: 0, maximum: 1_000_000 });
+const Total = Type.Integer({ minimum: 0 });
 const Ms = Type.Integer({ minimum: 0, maximum: 600_000 });
 const Switch = Type.Object({ on: Type.Boolean() }, exact);
 
@@ -65,11 +66,11 @@ export type RefuseAs = Takes<'refuseCalls'>['as'];
 export type LoseBy = Takes<'loseAppends'>['by'];
 
 export const STATE = Type.Object({
-  /** Appends that were carried out, repetitions and conflicts included; reads; subscriptions. */
-  counts: Type.Object({ appends: Count, reads: Count, subscriptions: Count }),
+  /** Appends that were carried out, repetitions and conflicts included; messages are what readers were sent. */
+  counts: Type.Object({ appends: Total, reads: Total, subscriptions: Total, messages: Total }),
   open: Type.Object({ subscription: Count, read: Count, batch: Count, connection: Count }),
   /** Events in the log, the system's own included. */
-  events: Count,
+  events: Total,
 });
 export type EventStoreDbState = Static<typeof STATE>;
 

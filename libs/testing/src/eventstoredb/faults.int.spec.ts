@@ -210,12 +210,14 @@ describe('a restart', () => {
     const failed = once(subscription, 'error').catch((failure: unknown) => failure);
     await reader(subscription)(2);
     const before = on.double.port;
+    const from = performance.now();
     const restarted = on.double.control.restart({ downMs: 300 });
     await eventually(async () => {
       const append = on.client.appendToStream('counter-1', [counted(9)], { deadline: 200 });
       expect(await failureOf(append)).toMatchObject({ type: 'unavailable' });
     });
     await restarted;
+    expect(performance.now() - from).toBeGreaterThan(290);
     await failed;
     expect(on.double.port).toBe(before);
     await eventually(async () => expect(await stored(on)).toBe(2));

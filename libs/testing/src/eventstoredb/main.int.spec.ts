@@ -92,6 +92,18 @@ describe('with-eventstoredb', () => {
   });
 });
 
+describe('a cluster of one', () => {
+  it('is discovered by gossip', async () => {
+    const double = await startEventStoreDb();
+    const url = double.connectionString.replace('esdb:', 'esdb+discover:');
+    const client = EventStoreDBClient.connectionString(url);
+    await client.appendToStream('counter-1', [counted(0)]);
+    expect(await collect(client.readAll())).toHaveLength(1);
+    await client.dispose();
+    await double.stop();
+  });
+});
+
 describe('stopping', () => {
   it('leaves no port open, whatever is going on', async () => {
     const double = await startEventStoreDb();

@@ -21,7 +21,14 @@ export type Dialect = {
   readonly sendsInvalidCheckpoint: boolean;
   /** Before 23.10 there was no AllowAnonymousStreamAccess: access control lists alone decided. */
   readonly anonymousMayUseStreams: boolean;
+  /**
+   * From 25.1 on the default is as much as a chunk of the log holds
+   * (https://github.com/kurrent-io/KurrentDB/blob/v25.1.0/src/KurrentDB.Core/Configuration/ClusterVNodeOptions.cs).
+   */
+  readonly maxAppendSizeBytes: number;
 };
+
+const MIB = 1024 * 1024;
 
 export function dialectOf(version: string): Dialect {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
@@ -33,6 +40,7 @@ export function dialectOf(version: string): Dialect {
     dropsSlowConsumers: before(24, 2, 0),
     sendsInvalidCheckpoint: before(24, 10, 5),
     anonymousMayUseStreams: before(23, 10, 0),
+    maxAppendSizeBytes: before(25, 1, 0) ? MIB : 256 * MIB,
   };
 }
 
@@ -52,7 +60,7 @@ export type Node = {
   readonly dialect: Dialect;
   readonly maxAppendSizeBytes: number;
   readonly open: Set<OpenCall>;
-  readonly counts: { appends: number; reads: number; subscriptions: number };
+  readonly counts: { appends: number; reads: number; subscriptions: number; messages: number };
   /** Resets every connection. */
   drop(): number;
 };

@@ -16,6 +16,7 @@ export type Outlet = {
 
 export function outletOf(
   call: grpc.ServerWritableStream<streams.ReadReq, streams.ReadResp>,
+  counts: { messages: number },
 ): Outlet {
   let closed = false;
   const listeners = new Set<() => void>();
@@ -32,7 +33,11 @@ export function outletOf(
     get closed() {
       return closed;
     },
-    write: (message) => closed || call.write(message),
+    write: (message) => {
+      if (closed) return true;
+      counts.messages += 1;
+      return call.write(message);
+    },
     drained: () =>
       new Promise((resolve) => {
         if (closed || !call.writableNeedDrain) {

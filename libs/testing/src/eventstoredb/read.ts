@@ -20,7 +20,7 @@ export function readHandler(
   node: Node,
 ): grpc.handleServerStreamingCall<streams.ReadReq, streams.ReadResp> {
   return (call) => {
-    const outlet = outletOf(call);
+    const outlet = outletOf(call, node.counts);
     const options = call.request.getOptions() ?? new streams.ReadReq.Options();
     const name = options.getStream()?.getStreamIdentifier();
     const stream = options.hasAll() ? ALL_STREAM : streamName(name);
@@ -143,10 +143,14 @@ async function readAll(
     return;
   }
   const index = log.indexAt(from);
-  const backwards = options.getReadDirection() === BACKWARDS;
-  const events = backwards ? log.all.slice(0, index).reverse() : log.all.slice(index);
+  const count = wireNumber(options.getCount());
+  const reach = filter === null ? count : Infinity;
+  const events =
+    options.getReadDirection() === BACKWARDS
+      ? log.all.slice(Math.max(0, index - reach), index).reverse()
+      : log.all.slice(index, index + reach);
   const shown = filter === null ? events : events.filter(filter.matches);
-  await send(outlet, shown, wireNumber(options.getCount()));
+  await send(outlet, shown, count);
 }
 
 async function send(outlet: Outlet, events: readonly Recorded[], count: number): Promise<void> {

@@ -28,6 +28,7 @@ export type EventStoreDbOptions = {
   readonly tls?: boolean;
   /** Beside admin and ops, whose password is `changeit`. */
   readonly users?: readonly User[];
+  /** 1 MiB, from 25.1 on 256 MiB, if missing. */
   readonly maxAppendSizeBytes?: number;
   /** 0, the default, takes a free one. */
   readonly port?: number;
@@ -49,7 +50,6 @@ export type EventStoreDbDouble = {
 };
 
 const DEFAULT_VERSION = '24.10.13';
-const MAX_APPEND_SIZE_BYTES = 1024 * 1024;
 const ADMIN: User = { name: 'admin', password: 'changeit', groups: ['$admins'] };
 const OPS: User = { name: 'ops', password: 'changeit', groups: ['$ops'] };
 
@@ -69,9 +69,9 @@ export async function startEventStoreDb(
     faults,
     dialect,
     access: tls ? createAccess(log, everybody, dialect.anonymousMayUseStreams) : everythingAllowed,
-    maxAppendSizeBytes: options.maxAppendSizeBytes ?? MAX_APPEND_SIZE_BYTES,
+    maxAppendSizeBytes: options.maxAppendSizeBytes ?? dialect.maxAppendSizeBytes,
     open: new Set(),
-    counts: { appends: 0, reads: 0, subscriptions: 0 },
+    counts: { appends: 0, reads: 0, subscriptions: 0, messages: 0 },
     drop: () => gate.reset(),
   };
   let backend: Backend | null = null;

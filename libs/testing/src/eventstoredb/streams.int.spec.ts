@@ -82,6 +82,10 @@ describe('a stream', () => {
     await on.client.setStreamMetadata('counter-1', { note: 'two' });
     const read = await on.client.getStreamMetadata('counter-1');
     expect(read.metadata).toEqual({ note: 'two' });
+    let kept = 0;
+    for await (const { event } of on.client.readStream('$$counter-1'))
+      kept += event?.revision === 1n ? 1 : 10;
+    expect(kept).toBe(1);
     await expect(
       on.client.appendToStream('counter-1', [counted(0)], { expectedRevision: 'stream_exists' }),
     ).resolves.toMatchObject({ nextExpectedRevision: 0n });
@@ -113,6 +117,15 @@ describe('a stream', () => {
     expect(await revisions()).toEqual([3]);
     // Nothing is scavenged: $all still shows the deleted events.
     expect(await collect(on.client.readAll())).toHaveLength(4);
+  });
+
+  it('that was deleted stays empty when its metadata is written', async () => {
+    await on.client.appendToStream('counter-1', several(3));
+    await on.client.deleteStream('counter-1');
+    await on.client.setStreamMetadata('counter-1', { note: 'back' });
+    expect(await revisions()).toEqual([]);
+    await on.client.appendToStream('counter-1', [counted(3)], { expectedRevision: 2n });
+    expect(await revisions()).toEqual([3]);
   });
 
   it('that does not exist cannot be deleted', async () => {
