@@ -12,6 +12,7 @@ export { type Migration } from './migrations.js';
 export type { ServerKind } from './server/binaries.js';
 export type { ServerChoice } from './server/choice.js';
 export {
+  findPostgres,
   type PostgresLog,
   type PostgresOptions,
   removePostgres,

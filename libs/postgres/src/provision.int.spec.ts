@@ -22,8 +22,9 @@ describe('provisioned databases', () => {
   });
   afterAll(() => made.drop());
 
-  it('let a role that owns the schema make its tables', async () => {
+  it('let a role that owns the schema make its tables and other schemas', async () => {
     await asked(urls('rooms').url, async (db) => {
+      await db.run('CREATE SCHEMA beside');
       await db.run('CREATE TABLE room (id int)');
       expect(await db.run('INSERT INTO room VALUES (1)')).toBe(1);
     });
@@ -44,6 +45,7 @@ describe('provisioned databases', () => {
     await asked(ownerUrl, (db) => db.run('CREATE TABLE entry (id int)'));
     await asked(url, async (db) => {
       await expect(db.run('CREATE TABLE own (id int)')).rejects.toMatchObject({ code: '42501' });
+      await expect(db.run('CREATE SCHEMA own')).rejects.toMatchObject({ code: '42501' });
       await expect(db.rows('SELECT id FROM entry')).rejects.toMatchObject({ code: '42501' });
     });
     await asked(ownerUrl, (db) => db.run('GRANT SELECT, INSERT ON entry TO PUBLIC'));

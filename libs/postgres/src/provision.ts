@@ -6,7 +6,7 @@ import { asSqlError } from './sql.js';
 export type DatabaseSpec = {
   readonly database: string;
   readonly role: string;
-  /** True: the role owns the public schema and makes its tables. False: it gets explicit grants. */
+  /** True: the role owns the public schema and makes its tables and schemas. False: it gets explicit grants. */
   readonly ownsSchema: boolean;
 };
 
@@ -92,13 +92,18 @@ async function prepareRole(
   if (!rights.super) await client.query(`GRANT ${role} TO CURRENT_USER`);
 }
 
-async function prepareDatabase(client: Client, { database, role }: DatabaseSpec): Promise<void> {
+async function prepareDatabase(
+  client: Client,
+  { database, role, ownsSchema }: DatabaseSpec,
+): Promise<void> {
   if (!(await exists(client, 'SELECT 1 FROM pg_database WHERE datname = $1', database)))
     await client.query(
       `CREATE DATABASE ${database} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'`,
     );
   await client.query(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
-  await client.query(`GRANT CONNECT, TEMPORARY ON DATABASE ${database} TO ${role}`);
+  // Whoever makes its tables may also build them again beside themselves.
+  const rights = ownsSchema ? 'CONNECT, TEMPORARY, CREATE' : 'CONNECT, TEMPORARY';
+  await client.query(`GRANT ${rights} ON DATABASE ${database} TO ${role}`);
 }
 
 async function prepareSchema(ownerUrl: string, { role, ownsSchema }: DatabaseSpec): Promise<void> {

@@ -19,6 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
+  findPostgres,
   openDatabase,
   removePostgres,
   type RunningPostgres,
@@ -200,6 +201,20 @@ for (const { kind, present } of lanes) {
       holder.say('stop');
       expect(await holder.exited).toEqual({ code: 0, signal: null });
       expect(isAlive(pid)).toBe(false);
+    });
+
+    it('is found by others while it runs, without being taken from its owner', async () => {
+      expect(await findPostgres(dataDir)).toBeNull();
+      const { holder, url } = await hold();
+      expect(await findPostgres(dataDir)).toBe(url);
+      expect(await answer(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+      await holder.kill();
+      // A server whose owner was killed still runs.
+      expect(await findPostgres(dataDir)).toBe(url);
+      const next = await start();
+      expect(await findPostgres(dataDir)).toBe(next.adminUrl);
+      await next.stop();
+      expect(await findPostgres(dataDir)).toBeNull();
     });
 
     it('gives two that start at once one winner, and the other a reason', async () => {

@@ -1,4 +1,4 @@
-import { rm, stat, unlink } from 'node:fs/promises';
+import { realpath, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Lease, tryLease } from '../lease.js';
@@ -173,14 +173,35 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   const settings = options.settings ?? {};
   const durable = settings['fsync'] !== 'off';
   const data = await dataFolderFor(place.folder, server, account, durable);
-  const urlAt = (port: number): string =>
-    `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
+  const urlAt = (port: number): string => adminUrl(password, port);
   const launch = { server, account, place: place.folder, data, settings, urlAt };
   const started = await launched(launch, log);
   const lease = await ownerLease(started.url);
   if (!lease) throw taken(data);
   log.info(`PostgreSQL ${server.version} (${server.kind}) runs in ${data}.`);
   return running(server, data, started, lease, log);
+}
+
+function adminUrl(password: string, port: number): string {
+  return `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
+}
+
+/**
+ * The URL, as superuser, of the server that runs on `dataDir`, whichever process started it; null
+ * when none answers. It changes nothing there.
+ */
+export async function findPostgres(dataDir: string): Promise<string | null> {
+  const folder = await realpath(dataDir).catch(() => undefined);
+  const place = folder === undefined ? undefined : await notedPlace(folder);
+  if (!place) return null;
+  for (const found of await dataFolders(place.folder)) {
+    const data = join(place.folder, dataFolderName(found));
+    const recorded = await recordedPostmaster(data);
+    if (!recorded || !(await isServerOf(recorded.pid, data))) continue;
+    const url = adminUrl(await superuserPassword(place.folder, undefined), recorded.port);
+    if (await answers(url)) return url;
+  }
+  return null;
 }
 
 /** Ends a server that was left behind and deletes all data of `dataDir`. */
