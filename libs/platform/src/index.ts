@@ -62,6 +62,7 @@ export {
   type ProblemDocument,
 } from './http/problem.js';
 export { statusOf } from './http/problem-codes.js';
+export { sendProblem } from './http/problem-filter.js';
 export { decode } from './http/request-pipe.js';
 export {
   AsOf,

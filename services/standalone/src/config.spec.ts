@@ -25,9 +25,11 @@ describe('the configuration of the standalone profile', () => {
   it('may be empty', () => {
     expect(standaloneConfig({})).toEqual({
       services: ['discovery', 'prioritization', 'approval', 'deployment', 'reporting'],
+      instance: 'patchtrail',
       databaseUrl: null,
       databaseUrls: new Map(),
       busUrl: null,
+      kafka: null,
       eventStoreUrl: null,
       postgres: 'auto',
       dataDir: resolve('.patchtrail'),
@@ -50,6 +52,8 @@ describe('the configuration of the standalone profile', () => {
       BUS_DATABASE_URL: 'postgresql://bus@db.example/bus',
       EVENT_STORE_URL: 'esdb+discover://user:word@store.example:2113?tls=true',
       PATCHTRAIL_SERVICES: 'deployment, approval',
+      PATCHTRAIL_INSTANCE: 'deployment-2',
+      KAFKA_BROKERS: 'kafka.example:9092',
       PATCHTRAIL_POSTGRES: 'embedded',
       PATCHTRAIL_DATA_DIR: '/srv/data',
       PATCHTRAIL_HOST: '::1',
@@ -61,6 +65,7 @@ describe('the configuration of the standalone profile', () => {
     });
     expect(config).toEqual({
       services: ['approval', 'deployment'],
+      instance: 'deployment-2',
       databaseUrl: 'postgres://user:word@db.example:5432/postgres',
       databaseUrls: new Map([
         ['discovery', 'postgres://discovery@db.example/discovery'],
@@ -70,6 +75,7 @@ describe('the configuration of the standalone profile', () => {
         ['reporting', 'postgres://reporting@db.example/reporting'],
       ]),
       busUrl: 'postgresql://bus@db.example/bus',
+      kafka: { brokers: ['kafka.example:9092'], ssl: false, topics: {} },
       eventStoreUrl: 'esdb+discover://user:word@store.example:2113?tls=true',
       postgres: 'embedded',
       dataDir: '/srv/data',
@@ -101,6 +107,9 @@ describe('the configuration of the standalone profile', () => {
     [{ EVENT_STORE_URL: `memory:${SECRET}` }, 'EVENT_STORE_URL', /esdb/],
     [{ PATCHTRAIL_SERVICES: `approval,${SECRET}` }, 'PATCHTRAIL_SERVICES', /names of discovery/],
     [{ PATCHTRAIL_SERVICES: 'approval,approval' }, 'PATCHTRAIL_SERVICES', /different/],
+    [{ PATCHTRAIL_INSTANCE: `${SECRET}/` }, 'PATCHTRAIL_INSTANCE', /match/],
+    [{ KAFKA_BROKERS: `${SECRET}:port` }, 'KAFKA_BROKERS', /host:port/],
+    [{ KAFKA_SASL_PASSWORD: SECRET }, 'KAFKA_SASL_PASSWORD', /needs KAFKA_BROKERS/],
     [{ PATCHTRAIL_METRICS_PORT: SECRET }, 'PATCHTRAIL_METRICS_PORT', /integer/],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: SECRET }, 'OTEL_EXPORTER_OTLP_ENDPOINT', /http/],
     [{ OTEL_TRACES_SAMPLER_ARG: '1.5' }, 'OTEL_TRACES_SAMPLER_ARG', /1/],

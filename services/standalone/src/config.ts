@@ -1,6 +1,11 @@
 import { join, resolve } from 'node:path';
 import type { TokenVerifierOptions } from '@patchtrail/auth';
-import { ConfigError, readConfig } from '@patchtrail/platform';
+import {
+  type KafkaConfig,
+  kafkaConfig,
+  KafkaConfigError,
+} from '@patchtrail/messaging/kafka-config';
+import { ConfigError, type Environment as Variables, readConfig } from '@patchtrail/platform';
 import { type Static, Type } from '@sinclair/typebox';
 import { SERVICE_NAMES, type ServiceName } from './services.js';
 
@@ -24,6 +29,8 @@ const Environment = Type.Object({
   ),
   /** Names with commas between them; all of them by default. */
   PATCHTRAIL_SERVICES: Type.Optional(Type.String({ minLength: 1 })),
+  /** What this process is called in its log. */
+  PATCHTRAIL_INSTANCE: Type.Optional(Type.String({ pattern: '^[a-z0-9.-]{1,63}$' })),
   PATCHTRAIL_POSTGRES: Type.Optional(Type.String({ pattern: `^(${CHOICES.join('|')})$` })),
   PATCHTRAIL_DATA_DIR: Type.Optional(Type.String({ minLength: 1 })),
   /** An address or a host name. */
@@ -41,7 +48,7 @@ const Environment = Type.Object({
   AUTH_AUDIENCE: Type.Optional(Type.String({ minLength: 1 })),
 });
 
-const DATABASE_VARIABLES = {
+export const DATABASE_VARIABLES = {
   discovery: 'DISCOVERY_DATABASE_URL',
   prioritization: 'PRIORITIZATION_DATABASE_URL',
   approval: 'APPROVAL_DATABASE_URL',
@@ -58,10 +65,13 @@ const POSTGRES_VARIABLES = [
 export type StandaloneConfig = Readonly<{
   /** Which services this process hosts. */
   services: readonly ServiceName[];
+  instance: string;
   /** An administrator's; `null` starts a server of its own for whatever has no URL here. */
   databaseUrl: string | null;
   databaseUrls: ReadonlyMap<ServiceName, string>;
   busUrl: string | null;
+  /** The bus is in Kafka if this is set, else in PostgreSQL. */
+  kafka: KafkaConfig | null;
   eventStoreUrl: string | null;
   postgres: 'auto' | 'embedded' | 'installed';
   dataDir: string;
@@ -79,13 +89,13 @@ export type StandaloneConfig = Readonly<{
 }>;
 
 /** @throws ConfigError naming each variable and the rule it breaks, never its value */
-export function standaloneConfig(
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): StandaloneConfig {
+export function standaloneConfig(env: Variables = process.env): StandaloneConfig {
   const read = readConfig(env, Environment);
   return Object.freeze({
     services: servicesOf(read.PATCHTRAIL_SERVICES),
+    instance: read.PATCHTRAIL_INSTANCE ?? 'patchtrail',
     ...placesOf(read),
+    kafka: kafkaOf(env),
     postgres: CHOICES.find((choice) => choice === read.PATCHTRAIL_POSTGRES) ?? 'auto',
     dataDir: resolve(read.PATCHTRAIL_DATA_DIR ?? join(process.cwd(), '.patchtrail')),
     host: read.PATCHTRAIL_HOST ?? '127.0.0.1',
@@ -102,6 +112,14 @@ function servicesOf(text: string | undefined): readonly ServiceName[] {
   if (chosen.length === wanted.length) return chosen;
   const rule = `must be different names of ${SERVICE_NAMES.join(', ')} with commas between them`;
   throw new ConfigError([{ variable: 'PATCHTRAIL_SERVICES', rule }]);
+}
+
+function kafkaOf(env: Variables): KafkaConfig | null {
+  try {
+    return kafkaConfig(env);
+  } catch (error) {
+    throw error instanceof KafkaConfigError ? new ConfigError(error.issues) : error;
+  }
 }
 
 function telemetryOf(read: Static<typeof Environment>): StandaloneConfig['telemetry'] {

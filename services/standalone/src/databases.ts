@@ -1,11 +1,5 @@
-import {
-  createMemoryEventStore,
-  type EventStore,
-  eventStoreGrants,
-  eventStoreMigrations,
-  openPostgresEventStore,
-} from '@patchtrail/event-store';
-import { type Bus, busGrants, busMigrations, openPostgresBus } from '@patchtrail/messaging';
+import { type EventStore, eventStoreGrants, eventStoreMigrations } from '@patchtrail/event-store';
+import { busGrants, busMigrations } from '@patchtrail/messaging';
 import type { Logger } from '@patchtrail/platform';
 import {
   type Database,
@@ -15,6 +9,8 @@ import {
   type Provisioned,
 } from '@patchtrail/postgres';
 import type { StandaloneConfig } from './config.js';
+import { type HostBus, openBus } from './bus.js';
+import { openEventStore } from './event-store.js';
 import { EVENT_SOURCED, type HostedService, type ServiceName } from './services.js';
 
 const EVENT_STORE = 'patchtrail_event_store';
@@ -24,7 +20,7 @@ const BUS = 'patchtrail_bus';
 export type Databases = Readonly<{
   /** A service's own. */
   own: (name: ServiceName) => Database;
-  bus: Bus;
+  bus: HostBus;
   eventStore: EventStore;
   close: () => Promise<void>;
 }>;
@@ -35,7 +31,7 @@ export function missingIn(config: StandaloneConfig): readonly string[] {
   return [
     ...own.map((name) => `patchtrail_${name}`),
     ...(eventStoreUrlOf(config) === null ? [EVENT_STORE] : []),
-    ...(config.busUrl === null ? [BUS] : []),
+    ...(config.busUrl === null && config.kafka === null ? [BUS] : []),
   ];
 }
 
@@ -49,9 +45,9 @@ export async function openDatabases(
   hosted: readonly Pick<HostedService, 'name' | 'migrations'>[],
   log: Logger,
 ): Promise<Databases> {
-  const made = await provisioned(config, adminUrl);
+  const made = adminUrl === null ? null : await provisionDatabases(adminUrl, missingIn(config));
   const urlOf = (configured: string | null, database: string) => {
-    const url = configured ?? made.get(database)?.url;
+    const url = configured ?? made?.get(database)?.url;
     if (url === undefined) throw new Error(`Database ${database} was not provisioned.`);
     return url;
   };
@@ -76,8 +72,9 @@ export async function openDatabases(
       if (database === undefined) throw new Error(`${name} is not hosted here.`);
       return database;
     };
-    const bus = keep(await openPostgresBus({ url: urlOf(config.busUrl, BUS), log }));
-    const eventStore = keep(await openEventStore(urlOf(eventStoreUrlOf(config), EVENT_STORE)));
+    const bus = keep(await openBus(config, () => urlOf(config.busUrl, BUS), log));
+    const storeUrl = urlOf(eventStoreUrlOf(config), EVENT_STORE);
+    const eventStore = keep(await openEventStore(storeUrl, log));
     return { own, bus, eventStore, close };
   } catch (error) {
     await close();
@@ -90,14 +87,14 @@ function eventStoreUrlOf({ services, eventStoreUrl }: StandaloneConfig): string 
   return services.some((name) => EVENT_SOURCED.includes(name)) ? eventStoreUrl : 'memory:';
 }
 
-async function provisioned(
-  config: StandaloneConfig,
-  adminUrl: string | null,
+/** Databases and roles by their names, each with new passwords, and the tables that owners make. */
+export async function provisionDatabases(
+  adminUrl: string,
+  names: readonly string[],
 ): Promise<ReadonlyMap<string, Provisioned>> {
-  const missing = missingIn(config);
-  if (adminUrl === null || missing.length === 0) return new Map();
+  if (names.length === 0) return new Map();
   const shared = [EVENT_STORE, BUS];
-  const specs = missing.map((database) => ({
+  const specs = names.map((database) => ({
     ...{ database, role: database },
     ownsSchema: !shared.includes(database),
   }));
@@ -121,9 +118,4 @@ async function migrateAsOwner(
   } finally {
     await owner.close();
   }
-}
-
-async function openEventStore(url: string): Promise<EventStore & { close(): Promise<void> }> {
-  if (url === 'memory:') return { ...createMemoryEventStore(), close: () => Promise.resolve() };
-  return openPostgresEventStore({ url });
 }

@@ -26,5 +26,5 @@ describe('the standalone profile on the event store in memory', () => {
     const { code } = await again.exited;
     expect(code).toBe(1);
     expect(again.errors()).toMatch(/follows the event store memory:\S+, but .* is memory:/);
-  });
+  }, 120_000);
 });

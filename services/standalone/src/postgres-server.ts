@@ -5,12 +5,17 @@ import type { StandaloneConfig } from './config.js';
 import { missingIn } from './databases.js';
 
 export type PostgresServer = Readonly<{
-  /** `null`: none is needed, everything is configured. */
-  adminUrl: string | null;
+  adminUrl: string;
   /** For people: which server it is. */
   description: string;
   stop: () => Promise<void>;
 }>;
+
+/** Starts a server on `<dataDir>/postgres`. */
+export type StartServer = (config: StandaloneConfig, log: Logger) => Promise<PostgresServer>;
+
+/** `null`: there is no server, for everything is configured. */
+export type OpenServer = Omit<PostgresServer, 'adminUrl'> & Readonly<{ adminUrl: string | null }>;
 
 /**
  * The server for whatever is not configured: that of `DATABASE_URL`, else one of its own. No other
@@ -19,12 +24,19 @@ export type PostgresServer = Readonly<{
 export async function openPostgresServer(
   config: StandaloneConfig,
   log: Logger,
-): Promise<PostgresServer> {
-  if (missingIn(config).length === 0) {
-    const description = 'as configured for each service';
-    return { adminUrl: null, description, stop: () => Promise.resolve() };
-  }
-  const server = await openServer(config, log);
+  start: StartServer = startOwn,
+): Promise<OpenServer> {
+  const { databaseUrl } = config;
+  if (missingIn(config).length === 0) return given(null, 'as configured for each service');
+  if (databaseUrl !== null) return held(given(databaseUrl, 'DATABASE_URL'));
+  return held(await start(config, log));
+}
+
+function given<T extends string | null>(adminUrl: T, description: string) {
+  return { adminUrl, description, stop: () => Promise.resolve() };
+}
+
+async function held(server: PostgresServer): Promise<PostgresServer> {
   try {
     const instance = await holdInstanceLock(server.adminUrl, 'patchtrail-standalone');
     const stop = async () => {
@@ -38,13 +50,8 @@ export async function openPostgresServer(
   }
 }
 
-async function openServer(config: StandaloneConfig, log: Logger) {
-  if (config.databaseUrl !== null) {
-    const stop = () => Promise.resolve();
-    return { adminUrl: config.databaseUrl, description: 'DATABASE_URL', stop };
-  }
-  const dataDir = join(config.dataDir, 'postgres');
-  const server = await startPostgres({ dataDir, choice: config.postgres, log });
+async function startOwn({ dataDir, postgres }: StandaloneConfig, log: Logger) {
+  const server = await startPostgres({ dataDir: join(dataDir, 'postgres'), choice: postgres, log });
   return {
     adminUrl: server.adminUrl,
     description: `${server.kind} ${server.version}`,

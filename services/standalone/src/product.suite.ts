@@ -30,8 +30,13 @@ const START_MS_MAX = 90_000;
 /** Its own server and its own data, whatever the test run works on. */
 const OF_THE_TEST_RUN = {
   DATABASE_URL: undefined,
+  EVENT_STORE_URL: undefined,
+  KAFKA_BROKERS: undefined,
   PATCHTRAIL_TEST_DATABASE_URL: undefined,
   PATCHTRAIL_TEST_POSTGRES_OFFER: undefined,
+  PATCHTRAIL_TEST_KAFKA: undefined,
+  PATCHTRAIL_TEST_KAFKA_BROKERS: undefined,
+  PATCHTRAIL_TEST_KAFKA_OFFER: undefined,
 };
 
 export function runProduct(options: ProductOptions): RunningScript {

@@ -3,18 +3,28 @@ import { createLocalIssuer, createTokenVerifier } from '@patchtrail/auth';
 import type { Bus } from '@patchtrail/messaging';
 import { createHttpApp, type Infra, type Logger, now, type Service } from '@patchtrail/platform';
 import type { StandaloneConfig } from './config.js';
+import { reportingEnds } from './bus.js';
 import { openDatabases } from './databases.js';
+import { eventStoreKind } from './event-store.js';
 import { createParts, type Parts } from './parts.js';
 import { openPostgresServer } from './postgres-server.js';
 import { loadService } from './services.js';
 import { startHostTelemetry } from './telemetry.js';
 
-export type Standalone = Readonly<{
+/** For people: what runs, and on what. */
+export type Facts = Readonly<{
   url: string;
+  postgres: string;
+  bus: string;
+  eventStore: string;
   /** `null` where there is none. */
   metricsUrl: string | null;
-  /** For people: where the data is. */
-  postgres: string;
+}>;
+
+export type Standalone = Readonly<{
+  facts: Facts;
+  /** Resolves with the cause when this cannot go on and must be stopped. */
+  failed: Promise<unknown>;
   stop: () => Promise<void>;
 }>;
 
@@ -36,8 +46,11 @@ export async function startStandalone(
     parts.add(stopTelemetry);
     const server = await openPostgresServer(config, log);
     parts.add(server.stop);
-    const url = await serve(config, server.adminUrl, log, parts, seams);
-    return { url, metricsUrl, postgres: server.description, stop: parts.stop };
+    let fail: (cause: unknown) => void = () => undefined;
+    const failed = new Promise<unknown>((resolve) => (fail = resolve));
+    const served = await serve(config, server.adminUrl, log, parts, seams, fail);
+    const facts = { ...served, metricsUrl, postgres: server.description };
+    return { facts, failed, stop: parts.stop };
   } catch (error) {
     await parts.stop().catch((failure: unknown) => {
       log.error({ err: failure }, 'Not everything that had been started could be stopped.');
@@ -52,12 +65,14 @@ async function serve(
   log: Logger,
   parts: Parts,
   { decorateBus = (bus) => bus }: Seams,
-): Promise<string> {
+  fail: (cause: unknown) => void,
+): Promise<Pick<Facts, 'url' | 'bus' | 'eventStore'>> {
   const hosted = await Promise.all(config.services.map(loadService));
   const databases = await openDatabases(config, adminUrl, hosted, log);
   parts.add(databases.close);
   const { eventStore, own } = databases;
-  const shared = { bus: decorateBus(databases.bus), verifyToken: await tokenVerifier(config), now };
+  const bus = reportingEnds(decorateBus(databases.bus.bus), fail);
+  const shared = { bus, verifyToken: await tokenVerifier(config), now };
   const services: Service[] = [];
   for (const { create, name } of hosted) {
     const infra = { ...shared, db: own(name), log: log.child({ service: name }) };
@@ -67,14 +82,15 @@ async function serve(
     modules: services.map(({ module }) => module),
     docs: hosted.map(({ doc }) => doc),
     log,
-    ready: services.map(({ ready }) => ready),
+    ready: [...services, databases.bus].flatMap(({ ready }) => ready ?? []),
   });
   parts.add(app.close);
   for (const service of services) {
     parts.add(service.stop);
     await service.start();
   }
-  return app.listen(config.port, config.host);
+  const url = await app.listen(config.port, config.host);
+  return { url, bus: databases.bus.kind, eventStore: eventStoreKind(config.eventStoreUrl) };
 }
 
 /** Without a configured key set, tokens of the local issuer are taken. */

@@ -26,4 +26,4 @@ const stuck = (bus: Bus): Bus => ({
 const running = await startStandalone(standaloneConfig(), createLogger('patchtrail'), {
   decorateBus: stuck,
 });
-process.stdout.write(`Patchtrail is ready at ${running.url}\n`);
+process.stdout.write(`Patchtrail is ready at ${running.facts.url}\n`);

@@ -14,7 +14,7 @@ const config = { ...standaloneConfig({}), dataDir, port: 0 };
 const running = await startStandalone(config, createLogger('openapi', 'warn'));
 try {
   for (const name of NAMES) {
-    const response = await fetch(`${running.url}/openapi/${name}.json`);
+    const response = await fetch(`${running.facts.url}/openapi/${name}.json`);
     const file = new URL(`../../${name}/openapi.json`, import.meta.url);
     await writeOpenApi(file, (await response.json()) as ApiDocument);
   }
