@@ -1,4 +1,5 @@
 /** @jest-environment-options {"customExportConditions":["@patchtrail/source","node","node-addons"]} */
+import { runScript } from '@patchtrail/testing';
 import {
   type EventStoreDbDouble,
   type EventStoreDbOptions,
@@ -110,6 +111,23 @@ onTheDouble('opening an event store in EventStoreDB (double only)', () => {
       const told = JSON.stringify([found.lines, log.lines]);
       expect(told).not.toContain(PASSWORD);
       expect(told).not.toContain(encodeURIComponent(PASSWORD));
+    });
+
+    it('is granted by command, which needs the URL of an administrator', async () => {
+      const server = await secured();
+      const script = new URL('./grant-cli.ts', import.meta.url);
+      const run = (url: string) =>
+        runScript(script, { args: [PATCHTRAIL.name], env: { EVENTSTOREDB_ADMIN_URL: url } });
+      const without = run('');
+      expect(await without.exited).toMatchObject({ code: 1 });
+      expect(without.errors()).toContain('EVENTSTOREDB_ADMIN_URL: must be');
+      const denied = run(server.connectionStringFor(PATCHTRAIL));
+      expect(await denied.exited).toMatchObject({ code: 1 });
+      const granted = run(server.connectionString);
+      expect(await granted.exited).toMatchObject({ code: 0 });
+      expect(granted.lines()).toEqual(['may read $all now {"user":"patchtrail"}']);
+      const store = await openAs(server.connectionStringFor(PATCHTRAIL)).opened;
+      await store.close();
     });
 
     it('keeps what else the server knows of $all', async () => {
