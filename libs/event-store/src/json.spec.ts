@@ -17,13 +17,11 @@ describe('a copy as JSON', () => {
     );
   });
 
-  it('is made once: a copy is not copied again, but a value that may change is', () => {
+  it('does not change with the value', () => {
     const value = { list: [1] };
     const copy = toJson(value, 'data');
-    expect(toJson(copy, 'data')).toBe(copy);
     value.list.push(2);
-    expect(toJson(value, 'data')).toEqual({ list: [1, 2] });
-    expect(toJson(Object.freeze(value), 'data')).not.toBe(value);
+    expect(copy).toEqual({ list: [1] });
   });
 
   it('keeps a property of any name, and leaves out what is undefined', () => {

@@ -6,20 +6,32 @@ const ESCAPED_BYTES_MAX = 6;
 /** The longest number, -1.7976931348623157e+308 and the like. */
 const PRIMITIVE_BYTES_MAX = 25;
 
-/** Copies made before. They are frozen all through, so they need not be copied again. */
-const copies = new WeakMap<object, Json>();
-
 /**
  * A frozen copy of a value as JSON; properties that are `undefined` are left out.
  * @throws InvalidEvent naming the field that JSON cannot carry
  */
-export function toJson(value: unknown, field: string): Json {
-  if (typeof value !== 'object' || value === null) return copyOf(value, field, 0);
-  const known = copies.get(value);
-  if (known !== undefined) return known;
-  const copy = copyOf(value, field, 0);
-  if (typeof copy === 'object' && copy !== null) copies.set(copy, copy);
-  return copy;
+export function toJson(value: unknown, field: string, depth = 0): Json {
+  if (depth > DEPTH_MAX) {
+    throw new InvalidEvent(field, `must not be nested deeper than ${DEPTH_MAX} levels`);
+  }
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number') return toNumber(value, field);
+  if (Array.isArray(value)) {
+    const items: readonly unknown[] = value;
+    return Object.freeze(
+      Array.from(items, (item, index) => toJson(item, `${field}[${index}]`, depth + 1)),
+    );
+  }
+  if (isPlainObject(value)) return toObject(value, field, depth);
+  throw new InvalidEvent(field, 'must be JSON: text, number, boolean, null, array or plain object');
+}
+
+function toObject(value: object, field: string, depth: number): Json {
+  const copy: Record<string, Json> = {};
+  for (const [key, item] of Object.entries(value)) {
+    if (item !== undefined) define(copy, key, toJson(item, `${field}.${key}`, depth + 1));
+  }
+  return Object.freeze(copy);
 }
 
 /** At least the bytes that the value has as JSON in UTF-8, without writing it. */
@@ -32,28 +44,6 @@ export function jsonBytesAtMost(value: Json): number {
     bytes += key.length * ESCAPED_BYTES_MAX + 4 + jsonBytesAtMost(item);
   }
   return bytes;
-}
-
-function copyOf(value: unknown, field: string, depth: number): Json {
-  if (depth > DEPTH_MAX) {
-    throw new InvalidEvent(field, `must not be nested deeper than ${DEPTH_MAX} levels`);
-  }
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return toNumber(value, field);
-  if (Array.isArray(value)) {
-    const items: readonly unknown[] = value;
-    return Object.freeze(
-      Array.from(items, (item, index) => copyOf(item, `${field}[${index}]`, depth + 1)),
-    );
-  }
-  if (isPlainObject(value)) {
-    const copy: Record<string, Json> = {};
-    for (const [key, item] of Object.entries(value)) {
-      if (item !== undefined) define(copy, key, copyOf(item, `${field}.${key}`, depth + 1));
-    }
-    return Object.freeze(copy);
-  }
-  throw new InvalidEvent(field, 'must be JSON: text, number, boolean, null, array or plain object');
 }
 
 /** An assignment to `__proto__` would not make a property. */
