@@ -26,12 +26,15 @@ export type Databases = Readonly<{
 }>;
 
 /** What is not configured and therefore belongs on a server that this host may administer. */
-export function missingIn(config: StandaloneConfig): readonly string[] {
+export function missingIn(
+  config: StandaloneConfig,
+  needsBus = config.busUrl === null && config.kafka === null,
+): readonly string[] {
   const own = config.services.filter((name) => !config.databaseUrls.has(name));
   return [
     ...own.map((name) => `patchtrail_${name}`),
     ...(eventStoreUrlOf(config) === null ? [EVENT_STORE] : []),
-    ...(config.busUrl === null && config.kafka === null ? [BUS] : []),
+    ...(needsBus ? [BUS] : []),
   ];
 }
 

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Logger } from '@patchtrail/platform';
 import { holdInstanceLock, startPostgres } from '@patchtrail/postgres';
 import type { StandaloneConfig } from './config.js';
-import { missingIn } from './databases.js';
 
 export type PostgresServer = Readonly<{
   adminUrl: string;
@@ -18,16 +17,17 @@ export type StartServer = (config: StandaloneConfig, log: Logger) => Promise<Pos
 export type OpenServer = Omit<PostgresServer, 'adminUrl'> & Readonly<{ adminUrl: string | null }>;
 
 /**
- * The server for whatever is not configured: that of `DATABASE_URL`, else one of its own. No other
+ * The server for databases that are not configured: that of `DATABASE_URL`, else one of its own. No other
  * host may work on it until `stop`.
  */
 export async function openPostgresServer(
   config: StandaloneConfig,
+  missing: readonly string[],
   log: Logger,
   start: StartServer = startOwn,
 ): Promise<OpenServer> {
   const { databaseUrl } = config;
-  if (missingIn(config).length === 0) return given(null, 'as configured for each service');
+  if (missing.length === 0) return given(null, 'as configured for each service');
   if (databaseUrl !== null) return held(given(databaseUrl, 'DATABASE_URL'));
   return held(await start(config, log));
 }

@@ -4,7 +4,7 @@ import type { Bus } from '@patchtrail/messaging';
 import { createHttpApp, type Infra, type Logger, now, type Service } from '@patchtrail/platform';
 import type { StandaloneConfig } from './config.js';
 import { reportingEnds } from './bus.js';
-import { openDatabases } from './databases.js';
+import { missingIn, openDatabases } from './databases.js';
 import { eventStoreKind } from './event-store.js';
 import { createParts, type Parts } from './parts.js';
 import { openPostgresServer } from './postgres-server.js';
@@ -44,7 +44,7 @@ export async function startStandalone(
   try {
     const { metricsUrl, stop: stopTelemetry } = await startHostTelemetry(config);
     parts.add(stopTelemetry);
-    const server = await openPostgresServer(config, log);
+    const server = await openPostgresServer(config, missingIn(config), log);
     parts.add(server.stop);
     let fail: (cause: unknown) => void = () => undefined;
     const failed = new Promise<unknown>((resolve) => (fail = resolve));

@@ -3,12 +3,28 @@ import { demoOptions } from './options.js';
 
 describe('the demo options', () => {
   it('have defaults', () => {
-    expect(demoOptions([])).toEqual({ endpoints: 6, keep: false, json: false, mirror: null });
+    expect(demoOptions([])).toEqual({
+      profile: 'standalone',
+      endpoints: 6,
+      keep: false,
+      json: false,
+      mirror: null,
+    });
   });
 
   it('are read', () => {
-    const args = ['--endpoints', '8', '--keep', '--json', '--mirror', 'http://m.example/debian'];
+    const args = [
+      '--profile',
+      'distributed',
+      '--endpoints',
+      '8',
+      '--keep',
+      '--json',
+      '--mirror',
+      'http://m.example/debian',
+    ];
     expect(demoOptions(args)).toEqual({
+      profile: 'distributed',
       endpoints: 8,
       keep: true,
       json: true,
@@ -19,6 +35,7 @@ describe('the demo options', () => {
   it.each([
     [['--endpoints', '3'], '--endpoints: must be a whole number from 4 to 50'],
     [['--endpoints', 'six'], '--endpoints: must be a whole number from 4 to 50'],
+    [['--profile', 'both'], '--profile: must be standalone or distributed'],
     [['--mirror', 'ftp://m'], '--mirror: must be an http or https URL'],
     [['--fast'], "Unknown option '--fast'"],
   ])('name the option and the rule: %j', (args, message) => {

@@ -1,6 +1,12 @@
 import { parseArgs } from 'node:util';
 
+export const PROFILES = ['standalone', 'distributed'] as const;
+
+/** All services in one process, or each in its own with Kafka between them. */
+export type Profile = (typeof PROFILES)[number];
+
 export type DemoOptions = Readonly<{
+  profile: Profile;
   endpoints: number;
   /** Leaves the work folder of the run in place. */
   keep: boolean;
@@ -16,12 +22,15 @@ export function demoOptions(args: readonly string[]): DemoOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      profile: { type: 'string', default: 'standalone' },
       endpoints: { type: 'string', default: '6' },
       keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       mirror: { type: 'string' },
     },
   });
+  const profile = PROFILES.find((name) => name === values.profile);
+  if (profile === undefined) throw new Error(`--profile: must be ${PROFILES.join(' or ')}`);
   const endpoints = Number(values.endpoints);
   if (!Number.isInteger(endpoints) || endpoints < ENDPOINTS_MIN || endpoints > ENDPOINTS_MAX) {
     throw new Error(
@@ -32,5 +41,5 @@ export function demoOptions(args: readonly string[]): DemoOptions {
   if (mirror !== null && !/^https?:\/\/[^\s/]+/.test(mirror)) {
     throw new Error('--mirror: must be an http or https URL of a Debian mirror');
   }
-  return { endpoints, keep: values.keep, json: values.json, mirror };
+  return { profile, endpoints, keep: values.keep, json: values.json, mirror };
 }

@@ -5,29 +5,40 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { removePostgres } from '@patchtrail/postgres';
+import { UNTIL_INPUT_ENDS } from '../until-input-ends.js';
 import { type Client, clientFor } from './client.js';
 import { childEnvironment } from './config.js';
+import type { Profile } from './options.js';
 
-export type Product = Readonly<{
-  url: string;
-  /** The public API as somebody with these roles. */
-  as: (person: Person) => Promise<Client>;
-  stop: () => Promise<void>;
-}>;
+/** What the product says it runs on. */
+export type Announced = Readonly<{ url: string; bus: string; eventStore: string }>;
+
+export type Product = Announced &
+  Readonly<{
+    profile: Profile;
+    /** The public API as somebody with these roles. */
+    as: (person: Person) => Promise<Client>;
+    stop: () => Promise<void>;
+  }>;
 
 export type Person = Readonly<{ name: string; roles: readonly string[] }>;
 
-const START_MS_MAX = 120_000;
-const STOP_MS_MAX = 30_000;
-const READY = /^Patchtrail is ready at (\S+)/m;
+const START_MS_MAX = 180_000;
+const STOP_MS_MAX = 90_000;
+const READY =
+  /^Patchtrail is ready at (?<url>\S+).*\n {2}Bus: (?<bus>.+); event store: (?<eventStore>.+)\n/m;
 
-/** Starts the standalone profile as a process of its own, as `npm start` does. */
-export async function startProduct(workDir: string): Promise<Product> {
+/** As `npm start` and `npm run stack` start them. */
+const ENTRIES = { standalone: '../main.js', distributed: '../stack/main.js' } as const;
+
+/** Starts a profile as a process of its own. */
+export async function startProduct(profile: Profile, workDir: string): Promise<Product> {
   const dataDir = join(workDir, 'data');
-  const main = fileURLToPath(new URL('../main.js', import.meta.url));
-  const child = spawn(process.execPath, [main], {
+  const main = fileURLToPath(new URL(ENTRIES[profile], import.meta.url));
+  const child = spawn(process.execPath, [main, UNTIL_INPUT_ENDS], {
     env: childEnvironment({ PATCHTRAIL_DATA_DIR: dataDir, PATCHTRAIL_PORT: '0' }),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // It ends with the demo, however that ends.
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stderr.pipe(createWriteStream(join(workDir, 'product.log')));
   const ended = once(child, 'exit');
@@ -39,8 +50,8 @@ export async function startProduct(workDir: string): Promise<Product> {
     // As root the server keeps its files outside of the data folder.
     await removePostgres(join(dataDir, 'postgres'));
   };
-  const url = await Promise.race([
-    announcedUrl(child.stdout),
+  const announced = await Promise.race([
+    announcement(child.stdout),
     ended.then(() =>
       Promise.reject(new Error(`Patchtrail did not start: see ${workDir}/product.log`)),
     ),
@@ -48,10 +59,11 @@ export async function startProduct(workDir: string): Promise<Product> {
     await stop();
     throw error;
   });
-  return { url, stop, as: async (person) => clientFor(url, await mint(dataDir, person)) };
+  const as = async (person: Person) => clientFor(announced.url, await mint(dataDir, person));
+  return { ...announced, profile, stop, as };
 }
 
-async function announcedUrl(stdout: NodeJS.ReadableStream): Promise<string> {
+async function announcement(stdout: NodeJS.ReadableStream): Promise<Announced> {
   let said = '';
   const signal = AbortSignal.timeout(START_MS_MAX);
   return new Promise((resolve, reject) => {
@@ -60,8 +72,9 @@ async function announcedUrl(stdout: NodeJS.ReadableStream): Promise<string> {
     });
     stdout.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString()).slice(-10_000);
-      const url = READY.exec(said)?.[1];
-      if (url !== undefined) resolve(url);
+      const { url, bus, eventStore } = READY.exec(said)?.groups ?? {};
+      if (url === undefined || bus === undefined || eventStore === undefined) return;
+      resolve({ url, bus, eventStore });
     });
   });
 }

@@ -11,18 +11,21 @@ import type { Fleet } from './fleet.js';
 import { runFlow } from './flow.js';
 import { childEnvironment, inPrivateMounts } from './config.js';
 import type { Check } from './observations.js';
-import { type DemoOptions, demoOptions } from './options.js';
+import { type DemoOptions, demoOptions, type Profile } from './options.js';
 import { type Product, startProduct } from './product.js';
 import { simulatedFleet } from './simulated-fleet.js';
 import { startStopwatch, type Stopwatch } from './stopwatch.js';
 
 type Result = Readonly<{
+  profile: Profile;
+  bus: string;
+  eventStore: string;
   mode: Fleet['mode'];
   timingsMs: Readonly<Record<string, number>>;
   checks: readonly Check[];
 }>;
 
-/** The main job on the standalone profile; exit status 0 only if every check held. */
+/** The main job on a profile of the product; exit status 0 only if every check held. */
 export async function runDemo(args: readonly string[]): Promise<void> {
   try {
     const options = demoOptions(args);
@@ -89,8 +92,8 @@ async function perform(
       progress(`only ${String(fleet.upgrades.length)} security upgrades are on offer today`);
     }
     stopwatch.lap('fleet');
-    product = await Promise.race([startProduct(workDir), interrupted]);
-    progress(`Patchtrail is ready at ${product.url}`);
+    product = await Promise.race([startProduct(options.profile, workDir), interrupted]);
+    progress(`Patchtrail is ready at ${product.url}: ${describe(product)}`);
     stopwatch.lap('start');
     const flow = observeFlow(fleet, product, progress, stopwatch);
     const result = await Promise.race([flow, interrupted]);
@@ -118,7 +121,13 @@ async function observeFlow(
     aud: await product.as({ name: 'aud', roles: ['auditor'] }),
   };
   const seen = await runFlow({ fleet, product, people, progress, stopwatch });
-  return { mode: fleet.mode, timingsMs: stopwatch.read(), checks: judge(seen) };
+  const { profile, bus, eventStore } = product;
+  const subject = { profile, bus, eventStore, mode: fleet.mode };
+  return { ...subject, timingsMs: stopwatch.read(), checks: judge(seen) };
+}
+
+function describe({ profile, bus, eventStore }: Pick<Result, 'profile' | 'bus' | 'eventStore'>) {
+  return `${profile} profile, bus in ${bus}, event store in ${eventStore}`;
 }
 
 function report(result: Result, { json }: DemoOptions): void {
@@ -132,6 +141,6 @@ function report(result: Result, { json }: DemoOptions): void {
   const held = result.checks.filter(({ ok }) => ok).length;
   const seconds = Math.round((result.timingsMs['total'] ?? 0) / 1_000);
   process.stdout.write(
-    `${String(held)} of ${String(result.checks.length)} checks held, ${result.mode} endpoints, ${String(seconds)} s\n`,
+    `${String(held)} of ${String(result.checks.length)} checks held, ${describe(result)}, ${result.mode} endpoints, ${String(seconds)} s\n`,
   );
 }

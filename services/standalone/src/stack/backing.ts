@@ -23,9 +23,10 @@ export async function openBacking(
   parts: Parts,
   fail: (cause: unknown) => void,
 ): Promise<Backing> {
+  const missing = missingIn(config, false);
   // Together: neither needs the other. What has started is stopped also when the other has not.
   const [server, brokers] = await Promise.allSettled([
-    openPostgresServer(withKafka(config), log, (own, log) => startPostgresHost(own, log, fail)),
+    openPostgresServer(config, missing, log, (own, log) => startPostgresHost(own, log, fail)),
     openKafka(config, log, parts),
   ]);
   if (server.status === 'fulfilled') parts.add(server.value.stop);
@@ -33,19 +34,17 @@ export async function openBacking(
   if (brokers.status === 'rejected') throw brokers.reason;
   const { adminUrl, description } = server.value;
   return {
-    ...(await databasesOf(config, adminUrl)),
+    ...(await databasesOf(config, missing, adminUrl)),
     postgres: description,
     brokers: brokers.value,
   };
 }
 
-/** Its brokers are known once it runs. */
-function withKafka(config: StandaloneConfig): StandaloneConfig {
-  return { ...config, kafka: config.kafka ?? { brokers: [], topics: {} } };
-}
-
-async function databasesOf(config: StandaloneConfig, adminUrl: string | null) {
-  const missing = missingIn(withKafka(config));
+async function databasesOf(
+  config: StandaloneConfig,
+  missing: readonly string[],
+  adminUrl: string | null,
+) {
   const made = adminUrl === null ? null : await provisionDatabases(adminUrl, missing);
   const urlOf = (configured: string | null | undefined, database: string): string => {
     const url = configured ?? made?.get(database)?.url;
