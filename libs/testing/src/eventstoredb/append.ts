@@ -41,9 +41,11 @@ export function appendHandler(
       const refusal = collect.add(request);
       if (refusal !== null) fail(refusal);
     });
-    call.once('end', () => {
+    // A call that was cut off ends too, and says only then that it was: it is not carried out.
+    call.once('end', () => setImmediate(carryOut));
+
+    function carryOut(): void {
       const { collected } = collect;
-      // A call that was cut off ends too; what has come of it is not carried out.
       if (collected === null || call.cancelled) return;
       const loss = node.faults.takeLoss();
       if (loss?.committed === false) {
@@ -54,7 +56,7 @@ export function appendHandler(
       const outcome = append(node.log, collected.stream, collected.expected, collected.events);
       if (loss !== null) loseCall(node, loss, callback);
       else void node.faults.delay().then(() => answer(callback, collected, outcome));
-    });
+    }
   };
 }
 
