@@ -84,10 +84,14 @@ function openSocket(
   return socket.setKeepAlive(true, KEEP_ALIVE_MS).setNoDelay(true);
 }
 
+/** Errors that kafkajs holds to be final, although a Kafka that is starting answers with them. */
+const TRANSIENT = ['KafkaJSGroupCoordinatorNotFound', 'KafkaJSTimeout', 'KafkaJSLockTimeout'];
+
 /** Whether the same may succeed later: the broker was away, moving or busy. */
 export function isRetriable(error: unknown): boolean {
   let cause = error;
   for (let depth = 0; depth < 8 && cause instanceof Error; depth += 1) {
+    if (TRANSIENT.includes(cause.name)) return true;
     if ('retriable' in cause && cause.retriable === true) return true;
     cause = cause.cause;
   }

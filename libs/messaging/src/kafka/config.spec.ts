@@ -33,6 +33,7 @@ describe('the configuration of Kafka', () => {
       brokers: ['one:9092', '10.0.0.2:9093'],
       ssl: false,
       topics: {},
+      prefix: '',
     });
   });
 
@@ -40,6 +41,7 @@ describe('the configuration of Kafka', () => {
     const config = kafkaConfig({
       ...SCRAM,
       KAFKA_CLIENT_ID: 'approval-1',
+      KAFKA_PREFIX: 'acceptance.',
       KAFKA_SSL_CA: file,
       KAFKA_SSL_CERT: file,
       KAFKA_SSL_KEY: file,
@@ -53,6 +55,7 @@ describe('the configuration of Kafka', () => {
       ssl: { ca: pem, cert: pem, key: pem },
       sasl: { mechanism: 'scram-sha-512', username: 'pat', password: 'secret-word' },
       topics: { replication: 3, retentionMs: 2_592_000_000 },
+      prefix: 'acceptance.',
     });
   });
 
@@ -66,6 +69,7 @@ describe('the configuration of Kafka', () => {
     ['KAFKA_BROKERS: must be host:port', { KAFKA_BROKERS: 'one:70000' }],
     ['KAFKA_BROKERS: must be host:port', { KAFKA_BROKERS: 'kafka://one:9092' }],
     ['KAFKA_CLIENT_ID: must be 1 to 100', { ...BROKERS, KAFKA_CLIENT_ID: 'a b' }],
+    ['KAFKA_PREFIX: must be 1 to 40', { ...BROKERS, KAFKA_PREFIX: 'a/b' }],
     ['KAFKA_SSL: must be true or false', { ...BROKERS, KAFKA_SSL: 'yes' }],
     ['KAFKA_SSL_CA: must be the path', { ...BROKERS, KAFKA_SSL_CA: '/nowhere/ca.pem' }],
     ['KAFKA_SASL_MECHANISM: must be plain,', { ...SCRAM, KAFKA_SASL_MECHANISM: 'gssapi' }],

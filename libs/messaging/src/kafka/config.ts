@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { KafkaConnection } from './client.js';
 import type { TopicSettings } from './topics.js';
 
-export type KafkaConfig = KafkaConnection & Readonly<{ topics: TopicSettings }>;
+export type KafkaConfig = KafkaConnection & Readonly<{ topics: TopicSettings; prefix: string }>;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,6 +19,7 @@ export class KafkaConfigError extends Error {
 /** What openKafkaBus needs besides KAFKA_BROKERS, which decides whether there is a Kafka at all. */
 const OTHERS = [
   'KAFKA_CLIENT_ID',
+  'KAFKA_PREFIX',
   'KAFKA_SSL',
   'KAFKA_SSL_CA',
   'KAFKA_SSL_CERT',
@@ -74,6 +75,10 @@ function configOf(reader: Reader): KafkaConfig {
   if (clientId !== undefined && !/^[A-Za-z0-9._-]{1,100}$/.test(clientId)) {
     reader.wrong('KAFKA_CLIENT_ID', 'must be 1 to 100 of a-z, A-Z, 0-9, dot, underscore and dash');
   }
+  const prefix = reader.get('KAFKA_PREFIX') ?? '';
+  if (!/^[A-Za-z0-9._-]{0,40}$/.test(prefix)) {
+    reader.wrong('KAFKA_PREFIX', 'must be 1 to 40 of a-z, A-Z, 0-9, dot, underscore and dash');
+  }
   const ssl = sslOf(reader);
   const sasl = saslOf(reader, ssl !== false);
   return Object.freeze({
@@ -82,6 +87,7 @@ function configOf(reader: Reader): KafkaConfig {
     ssl,
     ...(sasl === null ? {} : { sasl }),
     topics: topicsOf(reader),
+    prefix,
   });
 }
 

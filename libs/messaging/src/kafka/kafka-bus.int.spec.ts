@@ -8,7 +8,7 @@ lane('on Kafka', await missingKafka(), () => {
     const brokers = await testBrokers();
     return {
       deadlineMs: 20_000,
-      open: () => openKafkaBus({ brokers, pace: { redeliveryMs: 10 } }),
+      open: () => openKafkaBus({ brokers, prefix: 'spec.', pace: { redeliveryMs: 10 } }),
       // No database is near this bus.
       inRolledBackTransaction: (work) => work(),
       close: () => Promise.resolve(),

@@ -9,6 +9,7 @@ import { type BusHealth, createMemberHealth, type MemberHealth } from './health.
 import { createLink, type Link } from './link.js';
 import { PACE, type Pace, runMember } from './member.js';
 import { lagOf, rewindGroup } from './offsets.js';
+import { prefixed } from './prefixed.js';
 import { createPublisher } from './publisher.js';
 import { type Ask, createTopics, type Topics, type TopicSettings } from './topics.js';
 
@@ -16,6 +17,8 @@ export type KafkaBusOptions = KafkaConnection &
   Readonly<{
     log?: Log;
     topics?: TopicSettings;
+    /** Before the names of topics and groups on a Kafka that is shared: `acceptance.` */
+    prefix?: string;
     pace?: Partial<Pace>;
     /** Until a publication is acknowledged, in milliseconds; then its outcome is unknown. */
     publishMs?: number;
@@ -31,7 +34,7 @@ const ASK_MS = 30_000;
 
 /** The log in Kafka. Each running member has connections of its own. @throws Error: no answer */
 export async function openKafkaBus(options: KafkaBusOptions): Promise<KafkaBus> {
-  const { log, publishMs = PUBLISH_MS, askMs = ASK_MS, ...connection } = options;
+  const { log, prefix = '', publishMs = PUBLISH_MS, askMs = ASK_MS, ...connection } = options;
   const link = createLink({
     connection,
     log,
@@ -49,7 +52,7 @@ export async function openKafkaBus(options: KafkaBusOptions): Promise<KafkaBus> 
     await link.close();
     throw error;
   });
-  return {
+  const bus: KafkaBus = {
     ensureTopic: topics.ensure,
     publish: publisher.publish,
     run: members.run,
@@ -72,6 +75,7 @@ export async function openKafkaBus(options: KafkaBusOptions): Promise<KafkaBus> 
       await Promise.all([publisher.close(), link.close()]);
     },
   };
+  return prefix === '' ? bus : prefixed(bus, prefix);
 }
 
 type Members = Readonly<{

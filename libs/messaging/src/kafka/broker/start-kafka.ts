@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -22,7 +22,7 @@ const JVM = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=
 export type KafkaOptions = Readonly<{
   /** Its data, kept when it stops. Without one, it has a temporary folder that goes with it. */
   dir?: string;
-  /** Free ones unless given. */
+  /** Free ones unless given; 0 is a free one. */
   ports?: Ports;
   log?: Log;
 }>;
@@ -71,7 +71,7 @@ async function startOnFreePorts(
   folder: Omit<Place, 'ports'>,
 ): Promise<{ place: Place; broker: Guarded }> {
   for (let starts = 1; ; starts += 1) {
-    const place = { ...folder, ports: ports ?? (await freePorts()) };
+    const place = { ...folder, ports: await reserved(ports) };
     await prepare(place);
     try {
       return { place, broker: await start(place) };
@@ -173,16 +173,26 @@ function addressesOf({ ports }: Place): readonly string[] {
   return [`127.0.0.1:${String(ports.broker)}`];
 }
 
-async function freePorts(): Promise<Ports> {
-  const servers = [createServer(), createServer()];
-  const [broker = 0, controller = 0] = await Promise.all(servers.map(portOf));
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return { broker, controller };
+/** Free ones, or those that are given if they are: another Kafka there would pass for this one. */
+async function reserved(ports: Ports = { broker: 0, controller: 0 }): Promise<Ports> {
+  const servers = [createServer(), createServer()] as const;
+  try {
+    const [broker, controller] = await Promise.all([
+      portOf(servers[0], ports.broker),
+      portOf(servers[1], ports.controller),
+    ]);
+    return { broker, controller };
+  } finally {
+    await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+  }
 }
 
-async function portOf(server: ReturnType<typeof createServer>): Promise<number> {
+async function portOf(server: Server, port: number): Promise<number> {
   await new Promise<void>((listening, failed) => {
-    server.once('error', failed).listen(0, '127.0.0.1', listening);
+    server.once('error', (cause) => {
+      failed(new Error(`Kafka cannot have port ${String(port)}: ${cause.message}`, { cause }));
+    });
+    server.listen(port, '127.0.0.1', listening);
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('No TCP port is free.');

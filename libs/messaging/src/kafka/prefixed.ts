@@ -1,0 +1,32 @@
+import { refuseGroup, refuseTopic } from '../refuse.js';
+import type { KafkaBus } from './kafka-bus.js';
+
+/**
+ * The same bus with all of its topics and groups behind a prefix, so that several installations
+ * share one Kafka. Who uses it sees the names without.
+ */
+export function prefixed(bus: KafkaBus, prefix: string): KafkaBus {
+  const outside = (name: string) => `${prefix}${name}`;
+  return {
+    ...bus,
+    ensureTopic: async (topic, partitions) => {
+      refuseTopic(topic, partitions);
+      await bus.ensureTopic(outside(topic), partitions);
+    },
+    publish: (topic, messages) => bus.publish(outside(topic), messages),
+    run: async ({ group, topics, handle, signal }) => {
+      refuseGroup(group);
+      await bus.run({
+        group: outside(group),
+        topics: topics.map(outside),
+        handle: (delivery) => handle({ ...delivery, topic: delivery.topic.slice(prefix.length) }),
+        signal,
+      });
+    },
+    lag: (group, topics) => bus.lag(outside(group), topics.map(outside)),
+    rewind: async (group, topics) => {
+      refuseGroup(group);
+      await bus.rewind(outside(group), topics.map(outside));
+    },
+  };
+}
