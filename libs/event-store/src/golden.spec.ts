@@ -61,6 +61,19 @@ describe('golden streams', () => {
     expect(goldenEvents(folder, 'tw')).toEqual([]);
   });
 
+  it('of a newer version stand beside the older ones, and come instead of them', async () => {
+    recordGolden(folder, kinds, 'plain', await counted(['counter-a']));
+    const added = () => ({ by: 1 });
+    const codec = jsonCodec<Message<'Added', { by: number }>>({ Added: added }, 10);
+    const events = (await counted(['counter-a', 'counter-a'])).map((event) => {
+      return { ...event, metadata: { ...event.metadata, schemaVersion: 10 } };
+    });
+    const newer = [goldenKind('counter', { decider: counter, codec })];
+    expect(recordGolden(folder, newer, 'plain', events)).toEqual(['counter.v10.plain.golden.json']);
+    expect(goldenStreams(folder)).toHaveLength(2);
+    expect(goldenEvents(folder, 'plain')).toEqual(events);
+  });
+
   it('show the state anew where a fold has changed', async () => {
     recordGolden(folder, kinds, 'plain', await counted(['counter-a']));
     const evolve = (total: number) => total + 50;

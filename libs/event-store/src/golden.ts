@@ -51,17 +51,23 @@ export function goldenKind<S, C extends Message, E extends Message>(
 export function goldenStreams(folder: URL): readonly GoldenStream[] {
   return eventFiles(folder).map((file) => {
     const name = file.slice(0, -EVENTS.length);
-    const scenario = NAME.exec(name)?.groups?.['scenario'] ?? '';
+    const { scenario } = partsOf(name);
     return { name, scenario, events: decodeEvents(readFileSync(new URL(file, folder), 'utf8')) };
   });
 }
 
-/** The events of one scenario over all of its streams, in their order. */
+/** The events of one scenario over all of its streams, in their order and their newest versions. */
 export function goldenEvents(folder: URL, scenario: string): readonly StoredEvent[] {
-  const events = goldenStreams(folder).flatMap((one) =>
-    one.scenario === scenario ? one.events : [],
-  );
-  return events.toSorted((a, b) => (a.position < b.position ? -1 : 1));
+  const streams = goldenStreams(folder).filter((one) => one.scenario === scenario);
+  const newest = new Map<string, number>();
+  for (const { name } of streams) {
+    const { category, version } = partsOf(name);
+    newest.set(category, Math.max(version, newest.get(category) ?? 0));
+  }
+  return streams
+    .filter(({ name }) => partsOf(name).version === newest.get(partsOf(name).category))
+    .flatMap(({ events }) => events)
+    .toSorted((one, other) => (one.position < other.position ? -1 : 1));
 }
 
 /** The state that a golden stream was last seen to fold to. */
@@ -144,14 +150,19 @@ function sumFaults(folder: URL): readonly string[] {
   ];
 }
 
+function partsOf(name: string): Readonly<{ category: string; version: number; scenario: string }> {
+  const { category = '', version = '0', scenario = '' } = NAME.exec(name)?.groups ?? {};
+  return { category, version: Number(version), scenario };
+}
+
 function nameFaults({ name, events }: GoldenStream, kinds: readonly GoldenKind[]): string[] {
-  const { category = '', version } = NAME.exec(name)?.groups ?? {};
+  const { category, version } = partsOf(name);
   if (!kinds.some((kind) => kind.category === category)) {
     return [`${name}: must be <category>.v<version>.<scenario> of a kind of stream`];
   }
   const isOfName = events.every(
     ({ stream, metadata }) =>
-      stream.startsWith(`${category}-`) && String(metadata.schemaVersion) === version,
+      stream.startsWith(`${category}-`) && metadata.schemaVersion === version,
   );
   return isOfName ? [] : [`${name}: holds events of another category or version`];
 }

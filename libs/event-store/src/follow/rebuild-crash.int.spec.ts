@@ -53,20 +53,24 @@ describe('a rebuild that is killed', () => {
     ['while it makes the copies', '1'],
     ['while it fills them', '2'],
     ['when it has swapped them, before that is committed', '3'],
-  ])('%s leaves the rows as they were, and the next one starts clean', async (_, haltIn) => {
-    const before = await dump(db);
-    script = runScript(SCRIPT, { args: [opened.urls.role, db.url, haltIn] });
-    await script.line(/^halted/, DEADLINE_MS);
-    await expect(rebuild()).rejects.toThrow(RebuildUnderWay);
-    expect(await script.kill('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
-    expect(await dump(db)).toEqual(before);
-    await appendTo(opened.store, 'counter-1', newEvents(1));
-    expect(await projection.reachedHead(DEADLINE_MS)).toBe(true);
-    const rebuilt = await eventually(rebuild, { deadlineMs: DEADLINE_MS });
-    expect(rebuilt.events).toBe(901);
-    expect(rebuilt.tables.map(({ differed }) => differed)).toEqual([false, false, false]);
-    expect((await dump(db))['entries']).toHaveLength(901);
-  });
+  ])(
+    '%s leaves the rows as they were, and the next one starts clean',
+    async (_, haltIn) => {
+      const before = await dump(db);
+      script = runScript(SCRIPT, { args: [opened.urls.role, db.url, haltIn] });
+      await script.line(/^halted/, DEADLINE_MS);
+      await expect(rebuild()).rejects.toThrow(RebuildUnderWay);
+      expect(await script.kill('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
+      expect(await dump(db)).toEqual(before);
+      await appendTo(opened.store, 'counter-1', newEvents(1));
+      expect(await projection.reachedHead(DEADLINE_MS)).toBe(true);
+      const rebuilt = await eventually(rebuild, { deadlineMs: DEADLINE_MS });
+      expect(rebuilt.events).toBe(901);
+      expect(rebuilt.tables.map(({ differed }) => differed)).toEqual([false, false, false]);
+      expect((await dump(db))['entries']).toHaveLength(901);
+    },
+    60_000,
+  );
 
   it('would have come to its end', async () => {
     script = runScript(SCRIPT, { args: [opened.urls.role, db.url] });

@@ -1,14 +1,13 @@
+import type { Bus } from '../bus.js';
 import { refuseGroup, refuseTopic } from '../refuse.js';
-import type { KafkaBus } from './kafka-bus.js';
 
 /**
  * The same bus with all of its topics and groups behind a prefix, so that several installations
  * share one Kafka. Who uses it sees the names without.
  */
-export function prefixed(bus: KafkaBus, prefix: string): KafkaBus {
+export function prefixed<B extends Bus>(bus: B, prefix: string): B {
   const outside = (name: string) => `${prefix}${name}`;
-  return {
-    ...bus,
+  const inside: Bus = {
     ensureTopic: async (topic, partitions) => {
       refuseTopic(topic, partitions);
       await bus.ensureTopic(outside(topic), partitions);
@@ -29,4 +28,5 @@ export function prefixed(bus: KafkaBus, prefix: string): KafkaBus {
       await bus.rewind(outside(group), topics.map(outside));
     },
   };
+  return { ...bus, ...inside };
 }

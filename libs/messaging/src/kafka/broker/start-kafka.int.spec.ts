@@ -84,7 +84,9 @@ lane('a Kafka broker of our own', await missingOwnKafka(), () => {
     async () => {
       await mkdir(join(dir, 'data'));
       await writeFile(join(dir, 'data', 'meta.properties'), 'version=1\nnode.id=7\n');
-      await expect(startKafka({ dir })).rejects.toThrow(/^Kafka ended while it started: .*cluster.id was not found/s);
+      await expect(startKafka({ dir })).rejects.toThrow(
+        /^Kafka ended while it started: .*cluster.id was not found/s,
+      );
     },
     DEADLINE_MS,
   );
