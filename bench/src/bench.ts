@@ -28,6 +28,8 @@ export type Sizes = Readonly<{
 export type Bench = Readonly<{
   /** Finished in a minute or a few: what is measured, against which limit. */
   about: string;
+  /** Why this host cannot run it; `null` if it can. Every host can, unless told. */
+  missing?: () => Promise<string | null>;
   run: (sizes: Sizes) => Promise<Result>;
 }>;
 
