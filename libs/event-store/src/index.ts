@@ -30,7 +30,12 @@ export {
   TooBusy,
 } from './keyed-queue.js';
 export { createMemoryEventStore } from './memory-event-store.js';
-export { openEventStore } from './open-event-store.js';
+export {
+  eventStoreKind,
+  type EventStoreKind,
+  openEventStore,
+  type OpenEventStore,
+} from './open-event-store.js';
 export {
   createStateCache,
   type Loaded,

@@ -1,4 +1,9 @@
-import { type EventStore, eventStoreGrants, eventStoreMigrations } from '@patchtrail/event-store';
+import {
+  type EventStore,
+  eventStoreGrants,
+  eventStoreMigrations,
+  openEventStore,
+} from '@patchtrail/event-store';
 import { busGrants, busMigrations } from '@patchtrail/messaging';
 import type { Logger } from '@patchtrail/platform';
 import {
@@ -10,7 +15,6 @@ import {
 } from '@patchtrail/postgres';
 import type { StandaloneConfig } from './config.js';
 import { type HostBus, openBus } from './bus.js';
-import { openEventStore } from './event-store.js';
 import { EVENT_SOURCED, type HostedService, type ServiceName } from './services.js';
 
 const EVENT_STORE = 'patchtrail_event_store';
@@ -77,7 +81,7 @@ export async function openDatabases(
     };
     const bus = keep(await openBus(config, () => urlOf(config.busUrl, BUS), log));
     const storeUrl = urlOf(eventStoreUrlOf(config), EVENT_STORE);
-    const eventStore = keep(await openEventStore(storeUrl, log));
+    const eventStore = keep(await openEventStore({ url: storeUrl, log }));
     return { own, bus, eventStore, close };
   } catch (error) {
     await close();

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { createLocalIssuer, createTokenVerifier } from '@patchtrail/auth';
+import { type EventStore, eventStoreKind } from '@patchtrail/event-store';
 import type { Bus } from '@patchtrail/messaging';
 import { createHttpApp, type Infra, type Logger, now, type Service } from '@patchtrail/platform';
+import type { Database } from '@patchtrail/postgres';
 import type { StandaloneConfig } from './config.js';
 import { reportingEnds } from './bus.js';
 import { missingIn, openDatabases } from './databases.js';
-import { eventStoreKind } from './event-store.js';
 import { createParts, type Parts } from './parts.js';
 import { openPostgresServer } from './postgres-server.js';
 import { loadService } from './services.js';
@@ -30,9 +31,13 @@ export type Standalone = Readonly<{
 
 /** Seams for tests that make a part fail at a chosen moment. */
 export type Seams = Readonly<{
-  /** What every service gets instead of the bus. */
+  /** What every service gets instead of the bus, the event store, and a database of its own. */
   decorateBus?: (bus: Bus) => Bus;
+  decorateStore?: (store: EventStore) => EventStore;
+  decorateDatabase?: (db: Database) => Database;
 }>;
+
+const same = <T>(port: T): T => port;
 
 /** The configured services, all five by default, with what they work on, in one process. */
 export async function startStandalone(
@@ -64,18 +69,18 @@ async function serve(
   adminUrl: string | null,
   log: Logger,
   parts: Parts,
-  { decorateBus = (bus) => bus }: Seams,
+  { decorateBus = same, decorateStore = same, decorateDatabase = same }: Seams,
   fail: (cause: unknown) => void,
 ): Promise<Pick<Facts, 'url' | 'bus' | 'eventStore'>> {
   const hosted = await Promise.all(config.services.map(loadService));
   const databases = await openDatabases(config, adminUrl, hosted, log);
   parts.add(databases.close);
-  const { eventStore, own } = databases;
+  const eventStore = decorateStore(databases.eventStore);
   const bus = reportingEnds(decorateBus(databases.bus.bus), fail);
   const shared = { bus, verifyToken: await tokenVerifier(config), now };
   const services: Service[] = [];
   for (const { create, name } of hosted) {
-    const infra = { ...shared, db: own(name), log: log.child({ service: name }) };
+    const infra = { ...shared, db: decorateDatabase(databases.own(name)), log: log.child({ service: name }) };
     services.push(await create(infra, eventStore));
   }
   const app = await createHttpApp({
@@ -90,7 +95,8 @@ async function serve(
     await service.start();
   }
   const url = await app.listen(config.port, config.host);
-  return { url, bus: databases.bus.kind, eventStore: eventStoreKind(config.eventStoreUrl) };
+  const kind = eventStoreKind(config.eventStoreUrl ?? 'postgres:');
+  return { url, bus: databases.bus.kind, eventStore: kind };
 }
 
 /** Without a configured key set, tokens of the local issuer are taken. */

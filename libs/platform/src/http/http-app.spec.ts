@@ -305,6 +305,12 @@ describe('errors', () => {
     assertProblem(await fail(3), 412, 'stale-revision');
   });
 
+  it('of haste say when to come back', async () => {
+    const answer = await fail(5);
+    assertProblem(answer, 503, 'busy');
+    expect(answer.headers.get('retry-after')).toBe('1');
+  });
+
   it('nobody expected say nothing, and are logged with their trace', async () => {
     const answer = await fail(4);
     assertProblem(answer, 500, 'unexpected');

@@ -34,6 +34,7 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['idempotency-key-reused', 422],
   ['precondition-required', 428],
   ['unexpected', 500],
+  ['busy', 503],
   ['keys-unavailable', 503],
   ['unavailable', 503],
 ]);

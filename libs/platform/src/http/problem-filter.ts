@@ -7,6 +7,7 @@ import { titleOf, transportCodeOf } from './problem-codes.js';
 import { stateOf } from './request-state.js';
 
 export const PROBLEM_JSON = 'application/problem+json';
+const RETRY_AFTER_S = '1';
 
 /** Every error leaves as problem+json; an unexpected one says nothing but its trace. */
 @Catch()
@@ -29,6 +30,7 @@ export class ProblemFilter implements ExceptionFilter {
 
 export function sendProblem(reply: FastifyReply, refusal: Problem, traceId: string): void {
   if (refusal.status === 401) reply.header('www-authenticate', challenge(refusal));
+  if (refusal.status === 503) reply.header('retry-after', RETRY_AFTER_S);
   void reply
     .status(refusal.status)
     .type(PROBLEM_JSON)

@@ -2,7 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import { KeysUnavailable } from '@patchtrail/auth';
 import { ContractViolation } from '@patchtrail/contracts';
 import { DomainError } from '@patchtrail/event-sourcing';
-import { AppendTooLarge, WrongExpectedRevision } from '@patchtrail/event-store';
+import {
+  AppendTooLarge,
+  EventStoreBusy,
+  TooBusy,
+  WrongExpectedRevision,
+} from '@patchtrail/event-store';
 import { asProblem, notFound, statusOf } from '../index.js';
 import { problemDocument } from './problem.js';
 
@@ -16,6 +21,8 @@ describe('problems', () => {
     [new WrongExpectedRevision('a-1', 1, 2), 412, 'stale-revision'],
     [new ContractViolation('t', '/a/0', 'Expected string'), 422, 'contract-violation'],
     [new AppendTooLarge('a-1', 2_000_000), 413, 'append-too-large'],
+    [new TooBusy('a-1', '1000 are waiting'), 503, 'busy'],
+    [new EventStoreBusy('queue-full'), 503, 'busy'],
     [new KeysUnavailable('gone'), 503, 'keys-unavailable'],
     [notFound('endpoint 7'), 404, 'not-found'],
   ])('%s has a status', (error, status, code) => {

@@ -1,6 +1,11 @@
 import { ContractViolation } from '@patchtrail/contracts';
 import { DomainError } from '@patchtrail/event-sourcing';
-import { AppendTooLarge, WrongExpectedRevision } from '@patchtrail/event-store';
+import {
+  AppendTooLarge,
+  EventStoreBusy,
+  TooBusy,
+  WrongExpectedRevision,
+} from '@patchtrail/event-store';
 import { KeysUnavailable } from '@patchtrail/auth';
 import { statusOf, titleOf } from './problem-codes.js';
 
@@ -61,6 +66,9 @@ export function asProblem(error: unknown): Problem | null {
   }
   if (error instanceof AppendTooLarge) {
     return problem('append-too-large', 'What would be recorded is larger than one append may be.');
+  }
+  if (error instanceof TooBusy || error instanceof EventStoreBusy) {
+    return problem('busy', 'Too much is asked at the moment. Nothing was done: ask again later.');
   }
   if (error instanceof KeysUnavailable) {
     return problem('keys-unavailable', 'Tokens cannot be verified at the moment.');

@@ -9,7 +9,7 @@ import {
   type VerifyToken,
 } from '@patchtrail/auth';
 import { DomainError } from '@patchtrail/event-sourcing';
-import { WrongExpectedRevision } from '@patchtrail/event-store';
+import { TooBusy, WrongExpectedRevision } from '@patchtrail/event-store';
 import {
   accessProviders,
   Api,
@@ -131,6 +131,7 @@ class ThingsController {
     if (body.value === 1) throw new DomainError('already-decided', 'The request is decided.');
     if (body.value === 2) throw new DomainError('self-approval');
     if (body.value === 3) throw new WrongExpectedRevision('thing-1', 1, 2);
+    if (body.value === 5) throw new TooBusy('thing-1', '1000 are waiting');
     throw new Error(`password=hunter2 ${command.context.actor}`);
   }
 }

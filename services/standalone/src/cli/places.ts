@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openEventStore, type OpenEventStore } from '@patchtrail/event-store';
 import type { Logger } from '@patchtrail/platform';
 import {
   type Database,
@@ -9,7 +10,6 @@ import {
   startPostgres,
 } from '@patchtrail/postgres';
 import type { StandaloneConfig } from '../config.js';
-import { type HostEventStore, openEventStore } from '../event-store.js';
 import { DATABASE_VARIABLES } from '../config.js';
 import type { ServiceName } from '../services.js';
 
@@ -18,7 +18,7 @@ const NO_SUCH_DATABASE = '3D000';
 /** What a command works on, beside a host that may be running. */
 export type Places = Readonly<{
   db: Database;
-  eventStore: HostEventStore;
+  eventStore: OpenEventStore;
   close: () => Promise<void>;
 }>;
 
@@ -51,7 +51,7 @@ export async function openPlaces(
     );
     opened.push(() => db.close());
     const storeUrl = config.eventStoreUrl ?? onServer(server, 'patchtrail_event_store');
-    const eventStore = await opening(storeUrl, () => openEventStore(storeUrl, log));
+    const eventStore = await opening(storeUrl, () => openEventStore({ url: storeUrl, log }));
     opened.push(() => eventStore.close());
     return { db, eventStore, close };
   } catch (error) {

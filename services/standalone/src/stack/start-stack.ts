@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { createLocalIssuer } from '@patchtrail/auth';
+import { eventStoreKind } from '@patchtrail/event-store';
 import type { Logger } from '@patchtrail/platform';
 import type { StandaloneConfig } from '../config.js';
-import { eventStoreKind } from '../event-store.js';
 import { startFrontDoor } from '../front-door/front-door.js';
 import { createParts, type Parts } from '../parts.js';
 import { SERVICE_NAMES, type ServiceName } from '../services.js';
