@@ -1,5 +1,6 @@
 import { type Logger, untilSignal } from '@patchtrail/platform';
 import { untilInputEnds } from './until-input-ends.js';
+import { untilParentEnds } from './until-parent-ends.js';
 
 type Running = Readonly<{
   failed: Promise<unknown>;
@@ -7,19 +8,20 @@ type Running = Readonly<{
 }>;
 
 /**
- * Starts, and stops on SIGINT or SIGTERM, at the end of its input if the arguments ask for it, or
- * when what was started cannot go on. The exit status is 0 only if it was told to stop and could.
+ * Starts, and stops on SIGINT or SIGTERM, when its input or its parent has ended if the arguments
+ * ask for it, or when what was started cannot go on. The exit status is 0 only if it was told to
+ * stop and could.
  */
 export async function runUntilTold(
   what: string,
   start: () => Promise<Readonly<{ running: Running; log: Logger }>>,
   args: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
-  const inputEnd = untilInputEnds(args);
+  const alone = Promise.race([untilInputEnds(args), untilParentEnds(args)]);
   try {
     const { running, log } = await start();
     const failure = running.failed.then((cause) => ({ cause }));
-    const end = await Promise.race([untilSignal(), inputEnd, failure]);
+    const end = await Promise.race([untilSignal(), alone, failure]);
     if (typeof end === 'string') log.info({ reason: end }, 'Stopping.');
     else {
       log.fatal({ err: end.cause }, `${what} cannot go on and stops.`);
