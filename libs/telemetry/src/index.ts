@@ -1,3 +1,4 @@
+export { telemetryIsOn } from './is-on.js';
 export {
   counter,
   type Counter,

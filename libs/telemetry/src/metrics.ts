@@ -24,6 +24,10 @@ export function switchMeter(meter: Meter | null): void {
   for (const bind of bindings) bind(meter);
 }
 
+export function isMeasuring(): boolean {
+  return current !== null;
+}
+
 export function counter(name: string, options: InstrumentOptions): Counter {
   let instrument: Counter | null = null;
   bound((meter) => {
@@ -31,6 +35,11 @@ export function counter(name: string, options: InstrumentOptions): Counter {
   });
   return { add: (value, attributes) => instrument?.add(value, attributes) };
 }
+
+const failures = counter('patchtrail.gauge.failures', {
+  unit: '{failure}',
+  description: 'Gauges whose value could not be asked for, and so stands still.',
+});
 
 export function histogram(name: string, options: InstrumentOptions): Histogram {
   let instrument: Histogram | null = null;
@@ -42,7 +51,8 @@ export function histogram(name: string, options: InstrumentOptions): Histogram {
 
 /**
  * Asks for the values each time that metrics are collected, until the function returned is called.
- * When asking fails there is no value.
+ * Several may share a name, each with attributes of its own. What is not told again keeps its last
+ * value, so that asking that fails is told by `patchtrail.gauge.failures`.
  */
 export function gauge(
   name: string,
@@ -69,7 +79,10 @@ function observed(
 ): () => void {
   const instrument = meter.createObservableGauge(name, metricOptions(options));
   const callback: Parameters<typeof instrument.addCallback>[0] = async (result) => {
-    const observations = await observe().catch(() => []);
+    const observations = await observe().catch(() => {
+      failures.add(1, { 'patchtrail.gauge.name': name });
+      return [];
+    });
     for (const { value, attributes } of observations) result.observe(value, attributes);
   };
   instrument.addCallback(callback);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { startCollector } from './collector.suite.js';
+import { startCollector } from './collector/collector.js';
+import { telemetryIsOn } from './is-on.js';
 import { counter, gauge, histogram } from './metrics.js';
 import { startTelemetry, type Telemetry, type TelemetryOptions } from './sdk.js';
 import { newTraceparent, parseTraceparent } from './traceparent.js';
@@ -63,7 +64,7 @@ describe('traces', () => {
     expect(idsIn(inner!).spanId).toBe(child!.spanId);
     expect(child!.links).toMatchObject([idsIn(earlier)]);
     expect(alone!.traceId).not.toBe(traceId);
-    expect(alone!.parentSpanId).toBeUndefined();
+    expect(alone!.parentSpanId).toBeNull();
   });
 
   it('tell a failure by its class, and pass it on', async () => {
@@ -74,8 +75,9 @@ describe('traces', () => {
     await expect(failing).rejects.toThrow('a secret');
     await running.stop();
     const [span] = collector.spans();
-    expect(span?.status?.message).toBe('RangeError');
-    expect(JSON.stringify(span)).not.toContain('a secret');
+    expect(span?.failure).toBe('RangeError');
+    expect(span?.attributes.get('error.type')).toBe('RangeError');
+    expect(JSON.stringify([span, ...span!.attributes])).not.toContain('a secret');
   });
 
   it('hold spans that end elsewhere', async () => {
@@ -90,12 +92,15 @@ describe('traces', () => {
 
   it('cost nothing while they are off: no span, no context', async () => {
     expect(openSpan('request', { kind: 'server' })).toBeNull();
+    expect(telemetryIsOn()).toBe(false);
     const seen = await inSpan('work', { kind: 'internal' }, () =>
       Promise.resolve([currentTraceparent(), currentTraceIds()]),
     );
     expect(seen).toEqual([null, null]);
     const running = await start();
+    expect(telemetryIsOn()).toBe(true);
     await running.stop();
+    expect(telemetryIsOn()).toBe(false);
     expect(openSpan('request', { kind: 'server' })).toBeNull();
   });
 
@@ -104,8 +109,12 @@ describe('traces', () => {
     await inSpan('root', { kind: 'internal', parent: null }, () => Promise.resolve());
     const sampled = newTraceparent();
     await inSpan('child', { kind: 'internal', parent: sampled }, () => Promise.resolve());
+    const unsampled = sampled.replace(/01$/, '00');
+    const [links, alone] = [[unsampled, newTraceparent()], [unsampled]];
+    await inSpan('linked', { kind: 'internal', parent: null, links }, () => Promise.resolve());
+    await inSpan('left', { kind: 'internal', parent: null, links: alone }, () => Promise.resolve());
     await running.stop();
-    expect(collector.spans().map(({ name }) => name)).toEqual(['child']);
+    expect(collector.spans().map(({ name }) => name)).toEqual(['child', 'linked']);
   });
 });
 
@@ -138,8 +147,24 @@ describe('metrics', () => {
     forget();
     forgetBroken();
     expect(asked).toBe(1);
-    await fetch(metricsUrl);
+    const again = await (await fetch(metricsUrl)).text();
     expect(asked).toBe(1);
+    expect(again).toMatch(/gauge_failures_total\{.*gauge_name="spec.broken".*\} 1/);
+  });
+
+  it('come from every gauge of a name', async () => {
+    const option = { unit: 's', description: 'Behind.' };
+    const of = (group: string, value: number) =>
+      gauge('spec.shared', option, () => Promise.resolve([{ value, attributes: { group } }]));
+    const early = of('early', 1);
+    const running = await start({ otlpEndpoint: null, prometheus: { host: '127.0.0.1', port: 0 } });
+    const late = of('late', 2);
+    const scrape = async () => (await fetch(running.metricsUrl!)).text();
+    const both = await scrape();
+    expect(both).toMatch(/spec_shared\{.*group="early".*\} 1/);
+    expect(both).toMatch(/spec_shared\{.*group="late".*\} 2/);
+    early();
+    late();
   });
 
   it('are sent to the collector at the latest when they stop', async () => {

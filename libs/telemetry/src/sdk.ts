@@ -15,8 +15,8 @@ import {
   BasicTracerProvider,
   BatchSpanProcessor,
   ParentBasedSampler,
-  TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base';
+import { linkedSampler } from './linked-sampler.js';
 import { switchMeter } from './metrics.js';
 import { switchTracing } from './tracing.js';
 
@@ -26,7 +26,7 @@ export type TelemetryOptions = Readonly<{
   instanceId: string;
   /** Base URL of an OTLP/HTTP collector, without `/v1/…`; `null` sends nothing. */
   otlpEndpoint: string | null;
-  /** Of the traces that start here, 0 to 1. */
+  /** Of the traces that start here, 0 to 1. What links to a recorded trace is recorded too. */
   sampleRatio: number;
   /** Where `GET /metrics` answers in Prometheus' text format; port 0 takes a free one. */
   prometheus: Readonly<{ host: string; port: number }> | null;
@@ -44,6 +44,8 @@ const EXPORT_TIMEOUT_MS = 5_000;
 const SPAN_QUEUE_MAX = 4_096;
 const SPAN_BATCH_MAX = 512;
 const SPAN_DELAY_MS = 1_000;
+/** A batch links to each of its messages. */
+const LINKS_MAX = 1_000;
 
 /** Traces and metrics of this process from now on. At most once at a time in a process. */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
@@ -78,8 +80,11 @@ function startTraces(
     scheduledDelayMillis: SPAN_DELAY_MS,
     exportTimeoutMillis: EXPORT_TIMEOUT_MS,
   });
-  const sampler = new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) });
-  const provider = new BasicTracerProvider({ resource, sampler, spanProcessors: [processor] });
+  const sampler = new ParentBasedSampler({ root: linkedSampler(sampleRatio) });
+  const provider = new BasicTracerProvider({
+    ...{ resource, sampler, spanProcessors: [processor] },
+    spanLimits: { linkCountLimit: LINKS_MAX },
+  });
   const contexts = new AsyncLocalStorageContextManager().enable();
   context.setGlobalContextManager(contexts);
   trace.setGlobalTracerProvider(provider);

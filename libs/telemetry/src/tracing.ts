@@ -43,6 +43,10 @@ export function switchTracing(on: boolean): void {
   isOn = on;
 }
 
+export function isTracing(): boolean {
+  return isOn;
+}
+
 /** The work as a span that ends with it; where tracing is off, just the work. */
 export function inSpan<T>(name: string, options: SpanOptions, work: () => Promise<T>): Promise<T> {
   return isOn ? traced(name, options, work) : work();
@@ -90,7 +94,10 @@ function started(name: string, options: SpanOptions): OpenSpan {
     within: (work) => context.with(own, work),
     end: ({ failure, attributes: more = {}, name: better = name }) => {
       span.updateName(better).setAttributes(more);
-      if (failure !== null) span.setStatus({ code: SpanStatusCode.ERROR, message: failure });
+      if (failure !== null) {
+        span.setAttribute('error.type', failure);
+        span.setStatus({ code: SpanStatusCode.ERROR, message: failure });
+      }
       span.end();
     },
   };
