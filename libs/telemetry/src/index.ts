@@ -2,11 +2,15 @@ export { telemetryIsOn } from './is-on.js';
 export {
   counter,
   type Counter,
+  durations,
   gauge,
+  gauges,
   histogram,
   type Histogram,
   type InstrumentOptions,
   type Observation,
+  type Observed,
+  secondsSince,
 } from './metrics.js';
 export {
   childTraceparent,
