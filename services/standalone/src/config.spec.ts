@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -183,5 +183,23 @@ describe('a Node that is too old', () => {
   it('is anything below 24', () => {
     const run = spawnSync(process.execPath, [join(folder, 'require-node.js')]);
     expect(run.status).toBe(0);
+  });
+});
+
+describe('the page about configuration', () => {
+  const readers = [
+    'services/standalone/src/config.ts',
+    'services/standalone/src/cli/config.ts',
+    'services/discovery/src/config.ts',
+    'libs/messaging/src/kafka/config.ts',
+  ];
+  const inRoot = (path: string) => new URL(`../../../${path}`, import.meta.url);
+
+  it.each(readers)('names every variable that %s reads', async (reader) => {
+    const page = await readFile(inRoot('docs/configuration.md'), 'utf8');
+    const code = await readFile(inRoot(reader), 'utf8');
+    const variables = code.match(/\b[A-Z]+(_[A-Z]+)*_[A-Z]+(?=['"]|: Type\.)/g) ?? [];
+    expect(variables.length).toBeGreaterThan(1);
+    expect(variables.filter((variable) => !page.includes(`\`${variable}\``))).toEqual([]);
   });
 });
