@@ -42,8 +42,11 @@ export type World = Readonly<{
   close: () => Promise<void>;
 }>;
 
-/** A data folder, simulated endpoints with the signed archive they update from, and their agents. */
-export async function openWorld(): Promise<World> {
+/**
+ * A data folder, simulated endpoints with the signed archive they update from, and their agents; `env`
+ * is for the product.
+ */
+export async function openWorld(env: Readonly<Record<string, string>> = {}): Promise<World> {
   const workDir = await mkdtemp(join(tmpdir(), 'patchtrail-standalone-'));
   const dataDir = join(workDir, 'data');
   const fleet = await simulatedFleet({
@@ -65,7 +68,7 @@ export async function openWorld(): Promise<World> {
     dataDir,
     people,
     start: async (entry, ...args) => {
-      const options = { dataDir, port, args, ...(entry === undefined ? {} : { entry }) };
+      const options = { dataDir, port, args, env, ...(entry === undefined ? {} : { entry }) };
       const product = await startProduct(options);
       scripts.push(product.script);
       port = new URL(product.url).port;

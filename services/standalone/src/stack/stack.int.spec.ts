@@ -1,0 +1,136 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { type Collector, startCollector } from '@patchtrail/telemetry/collector';
+import { eventually } from '@patchtrail/testing';
+import { missingOwnKafka } from '@patchtrail/testing/kafka';
+import { lane } from '@patchtrail/testing/lane';
+import type { Product } from '../product.suite.js';
+import {
+  approve,
+  missedPatches,
+  openWorld,
+  requestRollout,
+  untilRollout,
+  type World,
+} from '../rollouts.suite.js';
+import { killChild, processesOf } from './processes.suite.js';
+
+const STACK = 'stack/main.ts';
+const DEADLINE_MS = 180_000;
+const SLOW = { deadlineMs: 30_000, everyMs: 100 };
+
+/** Asks again and again until `end`, which answers every status that was seen. */
+function watchAnswers({ url }: Product, path: string) {
+  const ending = new AbortController();
+  const statuses = new Set<number>();
+  const watch = async () => {
+    while (!ending.signal.aborted) {
+      const response = await fetch(new URL(path, url));
+      await response.arrayBuffer();
+      statuses.add(response.status);
+      await pause(20);
+    }
+  };
+  const watching = watch();
+  return {
+    end: async () => {
+      ending.abort();
+      await watching;
+      return [...statuses];
+    },
+  };
+}
+
+/** All replicas, in the eyes of the front door. */
+async function isReady({ url }: Product): Promise<void> {
+  const health: unknown = await (await fetch(new URL('/health/ready', url))).json();
+  expect(health).toMatchObject({ ok: true });
+  expect(JSON.stringify(health)).not.toContain('"ok":false');
+  expect(JSON.stringify(health).match(/"service":"deployment"/g)).toHaveLength(2);
+}
+
+lane('the stack', await missingOwnKafka(), () => {
+  let world: World;
+  let collector: Collector;
+  beforeAll(async () => {
+    collector = await startCollector();
+    world = await openWorld({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+  });
+  afterEach(() => world.endAll());
+  afterAll(async () => {
+    await world.close();
+    await collector.close();
+  });
+
+  /** The processes that agents have asked for a lease. */
+  const askedForLeases = (): ReadonlySet<string | undefined> => {
+    const isLease = ({ name }: { name: string }) => name.endsWith('/agents/:endpointId/lease');
+    const asked = collector.spans().filter(isLease);
+    return new Set(asked.map(({ attributes }) => attributes.get('service.instance.id')));
+  };
+
+  const census = async (): Promise<Record<string, number>> => {
+    const kinds = (await processesOf(world.dataDir)).map(({ what }) => what);
+    return Object.fromEntries(
+      [...new Set(kinds)].map((kind) => [kind, kinds.filter((one) => one === kind).length]),
+    );
+  };
+
+  it(
+    'brings agents to both replicas of deployment, and goes on while processes are killed',
+    async () => {
+      const product = await world.start(STACK);
+      const machines = await world.enrol(product, 'all', ['pilot', 'broad', 'broad', 'broad']);
+      const people = await world.people(product);
+      await eventually(() => expect(askedForLeases().size).toBe(2), SLOW);
+      const patchIds = await missedPatches(people, machines);
+      const requestId = await requestRollout(people, 'all', patchIds, 0);
+
+      const watch = watchAnswers(product, '/openapi/deployment.json');
+      await approve(people, requestId);
+      await killChild(product.script, 'deployment-1');
+      await eventually(() => isReady(product), SLOW);
+      await killChild(product.script, 'deployment-2');
+      await untilRollout(people, requestId, ({ status }) => status === 'completed');
+      expect(await watch.end()).toEqual([200]);
+      for (const { history } of machines) {
+        expect([...(await history()).matchAll(/^Start-Date/gm)]).toHaveLength(1);
+      }
+
+      // The only replica of its service.
+      await killChild(product.script, 'discovery-1');
+      await eventually(() => isReady(product), SLOW);
+      await people.aud.get('/v1/package-sources');
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'leaves nothing running, told to stop or killed, and finds its data at the next start',
+    async () => {
+      let product = await world.start(STACK);
+      const { pat } = await world.people(product);
+      const group = { name: 'Kept', selector: { attributes: { department: 'Finance' } } };
+      const { body: made } = await pat.post<{ groupId: string }>('/v1/device-groups', group);
+      for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL'] as const) {
+        // The stack and PostgreSQL's host beside the six; the broker between two shells.
+        expect(await census()).toMatchObject({
+          node: 8,
+          java: 1,
+          sh: 2,
+          postgres: expect.any(Number),
+        });
+        const exit = await product.script.kill(signal);
+        const isKill = signal === 'SIGKILL';
+        expect(exit).toEqual({ code: isKill ? null : 0, signal: isKill ? signal : null });
+        await eventually(async () => expect(await census()).toEqual({}), SLOW);
+
+        product = await world.start(STACK);
+        const { aud } = await world.people(product);
+        const { body } = await aud.get(`/v1/device-groups/${made.groupId}`);
+        expect(body).toMatchObject({ data: { name: 'Kept' } });
+      }
+    },
+    DEADLINE_MS,
+  );
+});
