@@ -23,6 +23,7 @@ export async function openBacking(
   parts: Parts,
   fail: (cause: unknown) => void,
 ): Promise<Backing> {
+  if (config.kafka === null) await requireKafka();
   const missing = missingIn(config, false);
   // Together: neither needs the other. What has started is stopped also when the other has not.
   const [server, brokers] = await Promise.allSettled([
@@ -59,6 +60,16 @@ async function databasesOf(
     ),
     eventStoreUrl: urlOf(config.eventStoreUrl, 'patchtrail_event_store'),
   };
+}
+
+/** Before anything is started, and with what to do about it. */
+async function requireKafka(): Promise<void> {
+  const { missingForKafka } = await import('@patchtrail/messaging/kafka-broker');
+  const missing = await missingForKafka();
+  if (missing === null) return;
+  throw new Error(
+    `${missing}. Install Java and Maven (Debian: apt-get install default-jre-headless maven), or set KAFKA_BROKERS to host:port of a Kafka that is there already.`,
+  );
 }
 
 async function openKafka(
