@@ -177,6 +177,9 @@ async function rewind(pool: Pool, group: string, topics: readonly string[]): Pro
 async function inTransaction(pool: Pool, work: (client: PoolClient) => Promise<void>) {
   const client = await pool.connect();
   let broken = false;
+  // A connection in use that is lost ends the process unless somebody listens.
+  const lose = () => (broken = true);
+  client.on('error', lose);
   try {
     await client.query('BEGIN');
     await work(client);
@@ -186,5 +189,6 @@ async function inTransaction(pool: Pool, work: (client: PoolClient) => Promise<v
     throw error;
   } finally {
     client.release(broken);
+    if (!broken) client.off('error', lose);
   }
 }
