@@ -24,6 +24,8 @@ export type KafkaOptions = Readonly<{
   dir?: string;
   /** Free ones unless given; 0 is a free one. */
   ports?: Ports;
+  /** `host:port` that clients are sent to, where that is a proxy before the broker. */
+  advertised?: string;
   log?: Log;
 }>;
 
@@ -43,7 +45,13 @@ export type RunningKafka = Readonly<{
   resume: () => void;
 }>;
 
-type Place = Readonly<{ dir: string; isTemporary: boolean; ports: Ports; jars: string }>;
+type Place = Readonly<{
+  dir: string;
+  isTemporary: boolean;
+  ports: Ports;
+  advertised: string | undefined;
+  jars: string;
+}>;
 
 /**
  * A real Kafka of one node, for tests and for trying the distributed profile on one host. It ends
@@ -67,11 +75,11 @@ export async function startKafka(options: KafkaOptions = {}): Promise<RunningKaf
 
 /** Another program may take a port between the choice and the start. */
 async function startOnFreePorts(
-  { ports }: KafkaOptions,
-  folder: Omit<Place, 'ports'>,
+  { ports, advertised }: KafkaOptions,
+  folder: Omit<Place, 'ports' | 'advertised'>,
 ): Promise<{ place: Place; broker: Guarded }> {
   for (let starts = 1; ; starts += 1) {
-    const place = { ...folder, ports: await reserved(ports) };
+    const place = { ...folder, advertised, ports: await reserved(ports) };
     await prepare(place);
     try {
       return { place, broker: await start(place) };
@@ -112,13 +120,13 @@ async function end(broker: Guarded): Promise<void> {
 }
 
 /** Settings are written anew, since ports change; the storage is formatted once. */
-async function prepare({ dir, ports, jars }: Place): Promise<void> {
+async function prepare({ dir, ports, advertised, jars }: Place): Promise<void> {
   const fixed = await readFile(join(DEPLOY_FOLDER, 'server.properties'), 'utf8');
   const listener = `PLAINTEXT://127.0.0.1:${String(ports.broker)}`;
   const controller = `127.0.0.1:${String(ports.controller)}`;
   const own = [
     `listeners=${listener},CONTROLLER://${controller}`,
-    `advertised.listeners=${listener}`,
+    `advertised.listeners=${advertised === undefined ? listener : `PLAINTEXT://${advertised}`}`,
     `controller.quorum.voters=1@${controller}`,
     `log.dirs=${join(dir, 'data')}`,
   ];
