@@ -80,7 +80,11 @@ async function serve(
   const shared = { bus, verifyToken: await tokenVerifier(config), now };
   const services: Service[] = [];
   for (const { create, name } of hosted) {
-    const infra = { ...shared, db: decorateDatabase(databases.own(name)), log: log.child({ service: name }) };
+    const infra = {
+      ...shared,
+      db: decorateDatabase(databases.own(name)),
+      log: log.child({ service: name }),
+    };
     services.push(await create(infra, eventStore));
   }
   const app = await createHttpApp({
