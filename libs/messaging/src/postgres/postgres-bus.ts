@@ -178,8 +178,8 @@ async function inTransaction(pool: Pool, work: (client: PoolClient) => Promise<v
   const client = await pool.connect();
   let broken = false;
   // A connection in use that is lost ends the process unless somebody listens.
-  const lose = () => (broken = true);
-  client.on('error', lose);
+  const ignore = () => undefined;
+  client.on('error', ignore);
   try {
     await client.query('BEGIN');
     await work(client);
@@ -189,6 +189,6 @@ async function inTransaction(pool: Pool, work: (client: PoolClient) => Promise<v
     throw error;
   } finally {
     client.release(broken);
-    if (!broken) client.off('error', lose);
+    client.off('error', ignore);
   }
 }
