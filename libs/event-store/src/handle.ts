@@ -1,4 +1,5 @@
 import type { Message } from '@patchtrail/event-sourcing';
+import { telemetryIsOn } from '@patchtrail/telemetry';
 import {
   type EventMetadata,
   type ExpectedRevision,
@@ -10,6 +11,7 @@ import { advance, emptyFold, eventsFrom, foldCurrent, type Stream } from './fold
 import { eventIdFrom } from './ids.js';
 import { parseInstant } from './instant.js';
 import { toJson } from './json.js';
+import { observeCommand } from './observed-command.js';
 import { backoffMs, pause } from './pause.js';
 import type { Fold, Loaded } from './state-cache.js';
 
@@ -51,7 +53,10 @@ type Order<C> = Readonly<{
   command: C;
   context: CommandContext;
   expected: ExpectedRevision | undefined;
-}>;
+}> & {
+  /** How often it was decided so far, the one under way included. */
+  tries: number;
+};
 
 /** What a command leads to on the state that it was judged on. */
 type Verdict<S, E> =
@@ -82,10 +87,9 @@ export async function handle<S, C extends Message, E extends Message>(
 ): Promise<Handled<S, E>> {
   const { expected, deadlineMs = DEADLINE_MS } = options;
   const until = performance.now() + deadlineMs;
-  const order = { name, command, context, expected };
-  const { cache } = stream;
-  if (cache === undefined) return settle(stream, order, undefined, until);
-  return cache.inTurn(name, () => settle(stream, order, cache.recall(name), until));
+  const order = { name, command, context, expected, tries: 1 };
+  if (!telemetryIsOn()) return settleInTurn(stream, order, until);
+  return observeCommand(order, (observed) => settleInTurn(stream, observed, until));
 }
 
 /**
@@ -109,6 +113,17 @@ export async function load<S, C extends Message, E extends Message>(
   return fold.at;
 }
 
+function settleInTurn<S, C extends Message, E extends Message>(
+  stream: Stream<S, C, E>,
+  order: Order<C>,
+  until: number,
+): Promise<Handled<S, E>> {
+  const { cache } = stream;
+  const { name } = order;
+  if (cache === undefined) return settle(stream, order, undefined, until);
+  return cache.inTurn(name, () => settle(stream, order, cache.recall(name), until));
+}
+
 async function settle<S, C extends Message, E extends Message>(
   stream: Stream<S, C, E>,
   order: Order<C>,
@@ -117,6 +132,7 @@ async function settle<S, C extends Message, E extends Message>(
 ): Promise<Handled<S, E>> {
   let fold = remembered ?? (await foldCurrent(stream, order.name));
   for (let tries = 1; ; tries += 1) {
+    order.tries = tries;
     const isCurrent = tries > 1 || remembered === undefined;
     const outcome = await tryOn(stream, order, fold, isCurrent);
     if (outcome instanceof WrongExpectedRevision) {

@@ -1,5 +1,6 @@
 import type { EventStore } from '../event-store.js';
 import type { Log } from '../follow/log.js';
+import { observedAppend } from '../observed-append.js';
 import { LIMITS, type Limits, type Server } from './answers.js';
 import { append } from './append.js';
 import { leaseClient } from './client-lease.js';
@@ -40,7 +41,9 @@ export async function openEventStoreDb(options: {
     throw error;
   }
   return {
-    append: (stream, expected, events) => append(server, stream, expected, events),
+    append: observedAppend('eventstoredb', (stream, expected, events) =>
+      append(server, stream, expected, events),
+    ),
     read: (stream, readOptions = {}) => readStream(server, stream, readOptions),
     readAll: (readOptions = {}) => readAll(server, readOptions),
     identity: () => identity(server),

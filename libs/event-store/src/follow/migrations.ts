@@ -72,4 +72,9 @@ ALTER TABLE parked_events
   ALTER COLUMN cause DROP NOT NULL;
 `,
   },
+  {
+    // Of the event that scheduled it.
+    name: 'event-store-105-timer-traces',
+    sql: 'ALTER TABLE timers ADD COLUMN traceparent text',
+  },
 ];

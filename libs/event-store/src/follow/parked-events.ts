@@ -1,6 +1,7 @@
 import { DomainError } from '@patchtrail/event-sourcing';
 import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
 import type { EventStore, StoredEvent } from '../event-store.js';
+import { inReaction } from './observed.js';
 
 const DETAIL_LENGTH_MAX = 2_000;
 const REPLAY_MAX = 1_000;
@@ -136,7 +137,8 @@ async function replayFirst({ store, db, name, stream, react }: EventReplay): Pro
       inHand.number = next.number;
       const [event] = await store.read(stream, { from: next.revision, maxCount: 1 });
       if (event === undefined) throw new Error(`${stream}@${next.revision} is not in the store.`);
-      await reactedOrRefused(tx, name, event, react);
+      const reacting = () => reactedOrRefused(tx, name, event, react);
+      await inReaction(name, event, reacting, (result) => result);
       await tx.run('DELETE FROM parked_events WHERE number = $1', [next.number]);
       return true;
     });
@@ -160,11 +162,13 @@ async function reactedOrRefused(
   reaction: string,
   event: StoredEvent,
   react: (event: StoredEvent) => Promise<void>,
-): Promise<void> {
+): Promise<'acted' | 'refused'> {
   try {
     await react(event);
+    return 'acted';
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     await recordRefusal(tx, reaction, event, error);
+    return 'refused';
   }
 }

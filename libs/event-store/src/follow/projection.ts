@@ -2,6 +2,7 @@ import type { Database, Sql } from '@patchtrail/postgres';
 import type { Position, StoredEvent, SubscriptionItem } from '../event-store.js';
 import { CheckpointMoved, lockCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
 import { follow, type Followed } from './follow.js';
+import { inBatch, observeLag } from './observed.js';
 import { createProgress, type Projection } from './progress.js';
 import type { ProjectedTable } from './projected-table.js';
 
@@ -44,7 +45,7 @@ export function runProjection(options: ProjectionOptions): Projection {
 
   const save = async (to: Position) => {
     const known = checkpoint;
-    checkpoint = await db.transaction(async (tx) => {
+    const applying = async (tx: Sql) => {
       const actual = await lockCheckpoint(tx, name);
       if (known !== null && isBehind(actual, known)) {
         throw new CheckpointMoved(name, known, actual);
@@ -54,7 +55,8 @@ export function runProjection(options: ProjectionOptions): Projection {
       if (actual !== null && !isBehind(actual, to)) return actual;
       await moveCheckpoint(tx, name, to);
       return to;
-    });
+    };
+    checkpoint = await inBatch(name, batch, () => db.transaction(applying));
     batch = [];
     unsaved = 0;
     progress.advance(checkpoint);
@@ -82,8 +84,10 @@ export function runProjection(options: ProjectionOptions): Projection {
     progress.catchUp();
   };
 
+  const forget = observeLag(options);
   const done = follow(options, progress, { resume, take, leave: () => Promise.resolve() }).finally(
     () => {
+      forget();
       progress.stop();
     },
   );

@@ -4,6 +4,7 @@ import type { EventStore, Position, StoredEvent } from '../event-store.js';
 import { backoffMs, pause } from '../pause.js';
 import { holdCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
 import { follow, type Followed, type Reader } from './follow.js';
+import { inReaction, observeReaction } from './observed.js';
 import { isStreamParked, park, parkedStreams, recordRefusal } from './parked-events.js';
 import { createProgress, type Progress, type Projection } from './progress.js';
 
@@ -41,6 +42,7 @@ export type Judgement = 'hopeless' | 'outage' | 'unclear';
 export function runReaction(options: ReactionOptions): Projection {
   const { name, signal, log } = options;
   const progress = createProgress(options.store);
+  const forget = observeReaction(options);
   const run = async () => {
     while (!signal.aborted) {
       const lease = await leaseOf(options, progress);
@@ -55,7 +57,7 @@ export function runReaction(options: ReactionOptions): Projection {
     }
     progress.stop();
   };
-  return progress.view(run());
+  return progress.view(run().finally(forget));
 }
 
 async function leaseOf(
@@ -111,7 +113,8 @@ function reactor(options: ReactionOptions, progress: Progress, lease: FencedLeas
   };
   const act = async (event: StoredEvent) => {
     if (await parkBehind(event)) return;
-    const failure = await failureOf(options, progress, event);
+    const reacting = () => failureOf(options, progress, event);
+    const failure = await inReaction(name, event, reacting, resultOf);
     if (failure === null) return pass(event.position, true);
     if (!(failure.error instanceof DomainError)) maybeParked.add(event.stream);
     await save(event.position, (tx) => recordFailure(tx, options, event, failure));
@@ -143,6 +146,11 @@ function reactor(options: ReactionOptions, progress: Progress, lease: FencedLeas
 }
 
 type Failure = Readonly<{ error: Error; tries: number }>;
+
+function resultOf(failure: Failure | null): string {
+  if (failure === null) return 'acted';
+  return failure.error instanceof DomainError ? 'refused' : 'parked';
+}
 
 async function recordFailure(
   tx: Sql,

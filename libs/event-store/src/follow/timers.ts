@@ -1,10 +1,11 @@
 import { DomainError } from '@patchtrail/event-sourcing';
 import type { Database, Sql } from '@patchtrail/postgres';
-import type { Json } from '../event-store.js';
+import type { StoredEvent } from '../event-store.js';
 import { commandIdFrom } from '../ids.js';
 import { parseInstant } from '../instant.js';
 import { backoffMs, pause } from '../pause.js';
 import type { Log } from './log.js';
+import { inFiring, observeOverdue } from './observed-timers.js';
 import type { Projection } from './progress.js';
 import type { ProjectedTable } from './projected-table.js';
 
@@ -39,7 +40,11 @@ export type TimerOptions = Readonly<{
   pollMs?: number;
 }>;
 
-type TimerRow = Omit<Timer, 'dueAt'> & { dueAt: Date; tries: number };
+type TimerRow = Omit<Timer, 'dueAt'> & {
+  dueAt: Date;
+  tries: number;
+  traceparent: string | null;
+};
 
 /** What `projectTimer` writes. What became of a generation is known to its row alone. */
 export const TIMERS_TABLE: ProjectedTable = {
@@ -56,18 +61,19 @@ export const TIMERS_TABLE: ProjectedTable = {
  */
 export async function projectTimer(
   tx: Sql,
-  event: { stream: string; type: string; data: Json },
+  event: Pick<StoredEvent, 'stream' | 'type' | 'data' | 'metadata'>,
 ): Promise<void> {
   if (event.type !== TIMER_SCHEDULED) return;
   const { timerId, generation, dueAt, purpose } = timerFact(event.data);
   await tx.run(
-    `INSERT INTO timers AS known (stream, timer_id, generation, due_at, purpose)
-     VALUES ($1, $2, $3, $4, $5)
+    `INSERT INTO timers AS known (stream, timer_id, generation, due_at, purpose, traceparent)
+     VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (stream, timer_id) DO UPDATE
      SET generation = excluded.generation, due_at = excluded.due_at, purpose = excluded.purpose,
+       traceparent = excluded.traceparent,
        elapsed_at = NULL, tries = 0, retry_at = NULL, last_error = NULL
      WHERE known.generation < excluded.generation`,
-    [event.stream, timerId, generation, dueAt, purpose],
+    [event.stream, timerId, generation, dueAt, purpose, event.metadata.traceparent],
   );
 }
 
@@ -78,7 +84,8 @@ export async function projectTimer(
  * backoff; `tries` and `last_error` of the row tell. What the domain refuses counts as elapsed.
  */
 export function runTimers(options: TimerOptions): { done: Promise<void> } {
-  return { done: poll(options) };
+  const forget = observeOverdue(options);
+  return { done: poll(options).finally(forget) };
 }
 
 async function poll(options: TimerOptions): Promise<void> {
@@ -105,7 +112,8 @@ async function elapseDue(options: TimerOptions): Promise<number> {
   if (!(await projection.reachedHead(CATCH_UP_DEADLINE_MS))) return 0;
   return db.transaction(async (tx) => {
     const due = await tx.rows<TimerRow>(
-      `SELECT timer_id AS "timerId", stream, purpose, generation, due_at AS "dueAt", tries
+      `SELECT timer_id AS "timerId", stream, purpose, generation, due_at AS "dueAt", tries,
+              traceparent
        FROM timers WHERE elapsed_at IS NULL AND coalesce(retry_at, due_at) <= $1
        ORDER BY coalesce(retry_at, due_at) LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [now(), CLAIM_MAX],
@@ -116,12 +124,13 @@ async function elapseDue(options: TimerOptions): Promise<number> {
 }
 
 async function elapseOne(options: TimerOptions, tx: Sql, row: TimerRow): Promise<void> {
-  const { elapse, log } = options;
-  const { tries, ...found } = row;
+  const { elapse, now, log } = options;
+  const { tries, traceparent, ...found } = row;
   const timer: Timer = { ...found, dueAt: row.dueAt.toISOString() };
   const commandId = commandIdFrom('timer', row.stream, row.timerId, String(row.generation));
   try {
-    await elapse(timer, commandId);
+    const firing = { timer, tries, traceparent, now: now() };
+    await inFiring(firing, () => elapse(timer, commandId));
     await markElapsed(options, tx, row, null);
   } catch (error) {
     log.warn({ err: error, timer, tries: tries + 1 }, 'a timer could not elapse');
@@ -158,7 +167,7 @@ async function markFailed(
   );
 }
 
-function timerFact(data: Json): Omit<Timer, 'stream'> {
+function timerFact(data: StoredEvent['data']): Omit<Timer, 'stream'> {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     throw new TypeError(`${TIMER_SCHEDULED}: must be an object`);
   }

@@ -6,6 +6,7 @@ import {
   type NewEvent,
   WrongExpectedRevision,
 } from '../event-store.js';
+import { groupSize } from '../observed-append.js';
 import { positionFrom } from '../position.js';
 import { int4Array, jsonArray, textArray, uuidArray } from './binary-array.js';
 import { isConnectionLost, isLockTimeout, isPassing } from './connections.js';
@@ -52,7 +53,10 @@ export function mergedAppends(pool: Pool): Appends {
     amountOf: ({ events, bytes }: Append) => ({ count: events.length, bytes }),
     lanes: LANES,
     waitMsMax: WAIT_MS_MAX,
-    run: (appends) => store(pool, appends),
+    run: (appends) => {
+      groupSize.record(appends.length);
+      return store(pool, appends);
+    },
   });
 }
 

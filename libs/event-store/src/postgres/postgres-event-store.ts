@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { EventStore } from '../event-store.js';
+import { observedAppend } from '../observed-append.js';
 import { compareNumbered, positionFrom } from '../position.js';
 import { APPEND_LANES, appendOf, mergedAppends } from './append.js';
 import { poolFor } from './connections.js';
@@ -40,7 +41,9 @@ export async function openPostgresEventStore(options: {
     throw error;
   }
   return {
-    append: async (stream, expected, events) => appends.submit(appendOf(stream, expected, events)),
+    append: observedAppend('postgresql', async (stream, expected, events) =>
+      appends.submit(appendOf(stream, expected, events)),
+    ),
     read: (stream, readOptions = {}) => reads.read(stream, readOptions),
     readAll: (readOptions = {}) => readAll(pool, readOptions),
     identity: () => identity(pool),
