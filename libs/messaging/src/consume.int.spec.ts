@@ -135,6 +135,18 @@ describe('consume', () => {
     expect(await refused()).toMatchObject([{ cause: expect.stringMatching(/CloudEvent \/id/) }]);
   });
 
+  it('refuses data that break their contract, whatever is applied to them', async () => {
+    start({ apply: stage.effect });
+    const wrong = { ...messageOf('a', { endpointId: randomUUID(), reason: 7 }), type: Sent.type };
+    const fine = { ...messageOf('a', { endpointId: randomUUID(), reason: '7' }), type: Sent.type };
+    await stage.bus.publish(Sent.topic, [wrong, fine]);
+    await consumed();
+    expect(await stage.effects()).toEqual([fine.id]);
+    expect(await refused()).toMatchObject([
+      { code: 'contract-violation', cause: expect.stringContaining('/reason') },
+    ]);
+  });
+
   it('tries again what failed, and then has acted once', async () => {
     failing.set('flaky', 4);
     start();

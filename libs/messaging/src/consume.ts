@@ -1,7 +1,14 @@
-import { assertCloudEvent, ContractViolation } from '@patchtrail/contracts';
+import {
+  assertCloudEvent,
+  assertData,
+  ContractViolation,
+  INTEGRATION_EVENTS,
+} from '@patchtrail/contracts';
 import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
 import type { Bus, Delivery } from './bus.js';
+import { publishDeadLetter } from './dead-letter.js';
 import type { Log } from './log.js';
+import { countDuplicate, countRefusal, observeParked } from './observed-messages.js';
 import { type Apply, applyOrRefuse } from './apply.js';
 import { type Failed, isParked, lockKey, park, receive, refuse, type Refusal } from './inbox.js';
 import { pause } from './pause.js';
@@ -29,13 +36,15 @@ const RETRY_DELAYS_MS = [100, 300, 900, 2_700];
  * transaction of its effect. A refusal (`DomainError`, `ContractViolation`) is consumed and recorded
  * in `refused_messages`. Any other error is tried again, then the message's key is parked with the
  * cause: this message and later ones of the key wait in `parked_messages` for `replayParked`, and
- * everything else goes on. While the service's database, or what `reachable` looks at, is away
+ * everything else goes on. A copy of it, and of what breaks its contract, is published on the group's
+ * dead-letter topic. While the service's database, or what `reachable` looks at, is away
  * nothing is parked: the delivery comes again until it is back.
  */
 export function consume(options: ConsumeOptions): Readonly<{ done: Promise<void> }> {
-  const { bus, group, topics, signal } = options;
+  const { bus, db, group, topics, signal } = options;
   const handle = (delivery: Delivery) => receiveOnce(options, delivery);
-  return { done: bus.run({ group, topics, signal, handle }) };
+  const forget = observeParked(db, group);
+  return { done: bus.run({ group, topics, signal, handle }).finally(forget) };
 }
 
 async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise<void> {
@@ -44,10 +53,9 @@ async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise
     try {
       const refusal = await db.transaction((tx) => settleOnce(options, tx, delivery));
       if (refusal !== null) {
-        log.warn(
-          { group, ...about(delivery), cause: failureColumns(refusal).cause },
-          'A message was refused.',
-        );
+        countRefusal(group);
+        const { cause } = failureColumns(refusal);
+        log.warn({ group, ...about(delivery), cause }, 'A message was refused.');
       }
       return;
     } catch (error) {
@@ -65,20 +73,36 @@ async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise
   }
 }
 
-/** One transaction for the inbox row and what became of the message. */
+/**
+ * One transaction for the inbox row and what became of the message. What breaks its contract is its
+ * publisher's fault, which somebody must hear of.
+ */
 async function settleOnce(
+  options: ConsumeOptions,
+  tx: Sql,
+  delivery: Delivery,
+): Promise<Refusal | null> {
+  const refusal = await settle(options, tx, delivery);
+  if (refusal instanceof ContractViolation) await publishDeadLetter(options, delivery, refusal);
+  return refusal;
+}
+
+async function settle(
   { group, apply }: ConsumeOptions,
   tx: Sql,
   delivery: Delivery,
 ): Promise<Refusal | null> {
-  const malformed = envelopeViolation(delivery);
+  const malformed = violationOf(delivery);
   if (malformed !== null) {
     await refuse(tx, group, delivery, malformed);
     return malformed;
   }
   const key = delivery.message.partitionkey;
   await lockKey(tx, group, key);
-  if (!(await receive(tx, group, delivery.message))) return null;
+  if (!(await receive(tx, group, delivery.message))) {
+    countDuplicate(group);
+    return null;
+  }
   if (await isParked(tx, group, key)) {
     await park(tx, group, delivery, null);
     return null;
@@ -86,9 +110,14 @@ async function settleOnce(
   return applyOrRefuse(tx, group, delivery, apply);
 }
 
-function envelopeViolation({ message }: Delivery): ContractViolation | null {
+/** By type. One that is not known here is for `apply` to pass over. */
+const CONTRACTS = new Map(INTEGRATION_EVENTS.map((definition) => [definition.type, definition]));
+
+function violationOf({ message }: Delivery): ContractViolation | null {
   try {
-    assertCloudEvent(message);
+    const { type, data } = assertCloudEvent(message);
+    const contract = CONTRACTS.get(type);
+    if (contract !== undefined) assertData(contract, data);
     return null;
   } catch (error) {
     if (error instanceof ContractViolation) return error;
@@ -96,14 +125,13 @@ function envelopeViolation({ message }: Delivery): ContractViolation | null {
   }
 }
 
-async function parkKey(
-  { db, group, log }: ConsumeOptions,
-  delivery: Delivery,
-  failed: Failed,
-): Promise<void> {
+async function parkKey(options: ConsumeOptions, delivery: Delivery, failed: Failed): Promise<void> {
+  const { db, group, log } = options;
   await db.transaction(async (tx) => {
     await lockKey(tx, group, delivery.message.partitionkey);
-    if (await receive(tx, group, delivery.message)) await park(tx, group, delivery, failed);
+    if (!(await receive(tx, group, delivery.message))) return;
+    await park(tx, group, delivery, failed);
+    await publishDeadLetter(options, delivery, failed.error);
   });
   log.error({ err: failed.error, group, ...about(delivery) }, 'A message and its key are parked.');
 }

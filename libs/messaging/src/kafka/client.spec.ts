@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import kafkajs from 'kafkajs';
 import { createRequire } from 'node:module';
-import { answerOf, isRetriable } from './client.js';
+import { answerOf, isAnswerLost, isRetriable } from './client.js';
 
 const { KafkaJSConnectionError, KafkaJSNonRetriableError } = kafkajs;
 
@@ -35,6 +35,26 @@ describe('an error of Kafka', () => {
     ['something else', 'text'],
   ])('stays: %s', (_, error) => {
     expect(isRetriable(error)).toBe(false);
+  });
+
+  it.each([
+    ['a property', () => (null as unknown as { topicMetadata: unknown }).topicMetadata],
+    [
+      'its parts',
+      () => {
+        const { brokers } = null as unknown as { brokers: unknown };
+        return brokers;
+      },
+    ],
+  ])('means that an answer was lost, where the client asks null for %s', (_, ask) => {
+    let thrown: unknown;
+    try {
+      ask();
+    } catch (error) {
+      thrown = error;
+    }
+    expect(isAnswerLost(thrown)).toBe(true);
+    expect(isAnswerLost(new TypeError('undefined is no function'))).toBe(false);
   });
 
   it("keeps the broker's name for its answer", () => {

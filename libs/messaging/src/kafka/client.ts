@@ -98,6 +98,11 @@ export function isRetriable(error: unknown): boolean {
   return false;
 }
 
+/** Whether kafkajs fell over the null that it takes for the answer of a broker which just failed. */
+export function isAnswerLost(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TypeError' && /\bnull\b/.test(error.message);
+}
+
 /** The broker's name for what it answered, such as `UNKNOWN_TOPIC_OR_PARTITION`. */
 export function answerOf(error: unknown): string | null {
   let cause = error;

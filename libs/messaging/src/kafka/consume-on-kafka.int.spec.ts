@@ -4,8 +4,8 @@ import { DomainError } from '@patchtrail/event-sourcing';
 import { eventually, runScript, silentLog } from '@patchtrail/testing';
 import { missingKafka, testBrokers } from '@patchtrail/testing/kafka';
 import { lane } from '@patchtrail/testing/lane';
-import { Kafka, logLevel, Partitioners } from 'kafkajs';
-import { type Apply, consume, parkedCount, replayParked } from '../index.js';
+import { type IHeaders, Kafka, type KafkaMessage, logLevel, Partitioners } from 'kafkajs';
+import { type Apply, consume, deadLetterTopic, parkedCount, replayParked } from '../index.js';
 import { openStage, Sent, type Stage } from '../messaging.suite.js';
 import { unique } from '../test-messages.suite.js';
 import { type KafkaBus, openKafkaBus } from './kafka-bus.js';
@@ -69,6 +69,30 @@ lane('outbox, inbox and parking on Kafka', await missingKafka(), () => {
       'SELECT code, cause, message FROM refused_messages ORDER BY "offset"',
     );
 
+  const text = (headers: IHeaders = {}) =>
+    Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+  /** As another program sees them. */
+  const letters = async (count: number) => {
+    const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
+    const consumer = kafka.consumer({ groupId: unique('letters') });
+    const topic = `${prefix}${deadLetterTopic(Sent.topic, GROUP)}`;
+    const read: KafkaMessage[] = [];
+    await consumer.connect();
+    try {
+      await consumer.subscribe({ topic, fromBeginning: true });
+      await consumer.run({
+        eachMessage: ({ message }) => {
+          read.push(message);
+          return Promise.resolve();
+        },
+      });
+      await eventually(() => expect(read).toHaveLength(count), DEADLINE);
+    } finally {
+      await consumer.disconnect();
+    }
+    return read;
+  };
+
   it('applies once what the outbox sent, in its order, also when it is read again', async () => {
     start();
     const ids = await stage.send('a', 'one', 'two', 'three');
@@ -98,6 +122,12 @@ lane('outbox, inbox and parking on Kafka', await missingKafka(), () => {
     await consumed();
     expect(await stage.effects()).toEqual(good);
     expect(await parkedCount(stage.db)).toBe(2);
+    const [letter] = await letters(1);
+    expect(letter?.key?.toString()).toBe('bad');
+    expect(text(letter?.headers)).toMatchObject({
+      ...{ ce_id: bad[0], ce_originaltopic: Sent.topic, ce_originaloffset: '0' },
+      ...{ ce_consumergroup: GROUP, ce_errormessage: 'Error: failed on poison' },
+    });
     poisonous = false;
     expect(await replayParked({ db: stage.db, group: GROUP, key: 'bad', apply })).toBe(2);
     expect(await stage.effects()).toEqual([...good, ...bad]);
@@ -123,6 +153,9 @@ lane('outbox, inbox and parking on Kafka', await missingKafka(), () => {
     expect(await stage.effects()).toEqual(ids);
     const records = await refused();
     expect(records.map(({ code }) => code)).toEqual(Array(3).fill('contract-violation'));
+    expect((await letters(3)).map(({ headers }) => text(headers)['ce_errorcode'])).toEqual(
+      Array(3).fill('contract-violation'),
+    );
     expect(records[0]?.message).toMatchObject({ data_base64: '/wA=' });
     expect(records[1]).toMatchObject({
       cause: expect.stringContaining('/source'),

@@ -17,15 +17,15 @@ export type MemberHealth = Readonly<{
 /** A rebalance takes seconds; a member that has not read for longer is of no use. */
 const SILENT_MS_MAX = 30_000;
 
-export function createMemberHealth(group: string): MemberHealth {
+export function createMemberHealth(group: string, now = () => performance.now()): MemberHealth {
   let state: State = 'joining';
   let hasJoined = false;
   let reason = '';
-  let aliveAt = performance.now();
+  let aliveAt = now();
   const problem = (): string | null => {
     if (state === 'failed' || state === 'lost') return reason;
     if (!hasJoined) return 'it has not joined yet';
-    const silentMs = performance.now() - aliveAt;
+    const silentMs = now() - aliveAt;
     if (silentMs <= SILENT_MS_MAX) return null;
     return `it has not read for ${String(Math.round(silentMs / 1_000))} s`;
   };
@@ -34,9 +34,9 @@ export function createMemberHealth(group: string): MemberHealth {
     joined: () => {
       state = 'joined';
       hasJoined = true;
-      aliveAt = performance.now();
+      aliveAt = now();
     },
-    alive: () => (aliveAt = performance.now()),
+    alive: () => (aliveAt = now()),
     lost: (why) => {
       state = 'lost';
       reason = why;

@@ -1,14 +1,22 @@
 import type { Admin } from 'kafkajs';
 import { type Bus, BusRefusal, type ConsumerOptions } from '../bus.js';
 import type { Log } from '../log.js';
+import { observedBus } from '../observed-bus.js';
 import { backoffMs } from '../pause.js';
 import { refuseGroup } from '../refuse.js';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answerOf, isRetriable, type KafkaConnection, reasonOf, RETRY } from './client.js';
+import {
+  answerOf,
+  isAnswerLost,
+  isRetriable,
+  type KafkaConnection,
+  reasonOf,
+  RETRY,
+} from './client.js';
 import { type BusHealth, createMemberHealth, type MemberHealth } from './health.js';
 import { createLink, type Link } from './link.js';
 import { PACE, type Pace, runMember } from './member.js';
-import { lagOf, rewindGroup } from './offsets.js';
+import { lagOf, lagsOf, rewindGroup } from './offsets.js';
 import { prefixed } from './prefixed.js';
 import { createPublisher } from './publisher.js';
 import { type Ask, createTopics, type Topics, type TopicSettings } from './topics.js';
@@ -43,7 +51,7 @@ export async function openKafkaBus(options: KafkaBusOptions): Promise<KafkaBus> 
     survives: (error) => answerOf(error) !== null,
   });
   const ask = askOver(link, askMs);
-  const topics = createTopics(ask, options.topics ?? {});
+  const topics = createTopics(ask, options.topics ?? {}, log);
   const { partitionsOf } = topics;
   const publisher = createPublisher({ connection, log, publishMs, partitionsOf });
   const pace = { ...PACE, ...options.pace };
@@ -75,7 +83,11 @@ export async function openKafkaBus(options: KafkaBusOptions): Promise<KafkaBus> 
       await Promise.all([publisher.close(), link.close()]);
     },
   };
-  return prefix === '' ? bus : prefixed(bus, prefix);
+  const observed = observedBus(bus, {
+    system: 'kafka',
+    lagsOf: (group, names) => lagsOf(ask, group, names),
+  });
+  return prefix === '' ? observed : prefixed(observed, prefix);
 }
 
 type Members = Readonly<{
@@ -135,7 +147,7 @@ function askOver(link: Link<Admin>, askMs: number): Ask {
       } catch (cause) {
         const waitMs = backoffMs(failures, RETRY.initialRetryTime, RETRY.maxRetryTime);
         const isOver = performance.now() + waitMs >= deadline;
-        if (isRetriable(cause)) reason = reasonOf(cause);
+        if (isRetriable(cause) || isAnswerLost(cause)) reason = reasonOf(cause);
         else if (reason === null || !isOver) throw cause;
         if (isOver) {
           throw new Error(`Kafka has not answered (${what}): ${reason}`, { cause });

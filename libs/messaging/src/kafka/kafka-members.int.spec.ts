@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, expect, it } from '@jest/globals';
-import { eventually, runScript } from '@patchtrail/testing';
+import { eventually, runScript, silentLog } from '@patchtrail/testing';
 import { missingKafka, testBrokers } from '@patchtrail/testing/kafka';
 import { lane } from '@patchtrail/testing/lane';
 import kafkajs, { Kafka, logLevel, Partitioners } from 'kafkajs';
@@ -278,6 +278,30 @@ lane('a Kafka topic', await missingKafka(), () => {
     await expect(bus.ensureTopic(topic, 2)).rejects.toThrow(
       new RegExp(`${topic}: max.message.bytes is 1048588 and must be at least 2097152`),
     );
+  });
+
+  it.each(['compact', 'compact,delete'])(
+    'is refused when somebody made it forget messages (%s)',
+    async (policy) => {
+      const topic = unique('topic');
+      const entries = { 'cleanup.policy': policy, 'max.message.bytes': '2097152' };
+      const configEntries = Object.entries(entries).map(([name, value]) => ({ name, value }));
+      const topics = [{ topic, numPartitions: 2, configEntries }];
+      await withAdmin((admin) => admin.createTopics({ topics, waitForLeaders: false }));
+      const bus = await open();
+      await expect(bus.ensureTopic(topic, 2)).rejects.toThrow(
+        `Topic ${topic}: cleanup.policy is ${policy} and must be delete.`,
+      );
+    },
+  );
+
+  it('is left as it is when it keeps messages for another time, and somebody is told', async () => {
+    const topic = unique('topic');
+    await (await open({ topics: { retentionMs: 3_600_000 } })).ensureTopic(topic, 1);
+    const lines: unknown[] = [];
+    const log = { ...silentLog, warn: (fields: unknown) => void lines.push(fields) };
+    await (await open({ topics: { retentionMs: 7_200_000 }, log })).ensureTopic(topic, 1);
+    expect(lines).toEqual([{ topic, found: 3_600_000, configured: 7_200_000 }]);
   });
 
   it('takes more in one call than fits into one request', async () => {

@@ -1,7 +1,7 @@
 import type { Kafka } from 'kafkajs';
 import type { Log } from '../log.js';
 import { type Client, type KafkaConnection, openClient } from './client.js';
-import { within } from './deadline.js';
+import { within } from '../deadline.js';
 
 type Connectable = { connect: () => Promise<void>; disconnect: () => Promise<void> };
 type Session<T> = Readonly<{ client: Client; api: T; connected: Promise<void> }>;

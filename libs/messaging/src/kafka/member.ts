@@ -10,7 +10,7 @@ import {
   reasonOf,
   RETRY,
 } from './client.js';
-import { within } from './deadline.js';
+import { within } from '../deadline.js';
 import { createDeliverer } from './deliver.js';
 import type { MemberHealth } from './health.js';
 

@@ -1,8 +1,9 @@
 import type { Admin, Consumer } from 'kafkajs';
 import { BusRefusal } from '../bus.js';
 import type { Log } from '../log.js';
+import type { PartitionLag } from '../observed-bus.js';
 import { type Client, type KafkaConnection, openClient } from './client.js';
-import { within } from './deadline.js';
+import { within } from '../deadline.js';
 import type { Ask } from './topics.js';
 
 export type PartitionOffset = Readonly<{ topic: string; partition: number; offset: string }>;
@@ -11,17 +12,23 @@ export type PartitionOffset = Readonly<{ topic: string; partition: number; offse
 type Bounds = Readonly<{ topic: string; partition: number; low: bigint; high: bigint }>;
 
 export async function lagOf(ask: Ask, group: string, topics: readonly string[]): Promise<bigint> {
+  return (await lagsOf(ask, group, topics)).reduce((sum, { lag }) => sum + lag, 0n);
+}
+
+export async function lagsOf(
+  ask: Ask,
+  group: string,
+  topics: readonly string[],
+): Promise<readonly PartitionLag[]> {
   const [bounds, committed] = await Promise.all([
     boundsOf(ask, topics),
     committedBy(ask, group, topics),
   ]);
-  let lag = 0n;
-  for (const { topic, partition, low, high } of bounds) {
+  return bounds.map(({ topic, partition, low, high }) => {
     const next = committed.get(nameOf(topic, partition)) ?? low;
     // What retention has removed is nobody's to read.
-    lag += high - (next < low ? low : next);
-  }
-  return lag;
+    return { topic, partition, lag: high - (next < low ? low : next) };
+  });
 }
 
 /**

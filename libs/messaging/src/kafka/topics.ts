@@ -1,11 +1,15 @@
 import kafkajs, { type Admin } from 'kafkajs';
 import { BusRefusal, MESSAGE_BYTES_MAX } from '../bus.js';
+import type { Log } from '../log.js';
 import { refuseTopic } from '../refuse.js';
 import { answerOf } from './client.js';
 
 /** A message of the size that is allowed, with its headers. */
 const TOPIC_MESSAGE_BYTES = 2 * MESSAGE_BYTES_MAX;
 const MESSAGE_BYTES = 'max.message.bytes';
+const RETENTION = 'retention.ms';
+const CLEANUP = 'cleanup.policy';
+const FOR_EVER = -1;
 const REPLICATION_DEFAULT_MAX = 3;
 const UNKNOWN = 'UNKNOWN_TOPIC_OR_PARTITION';
 /** One of the names of kafkajs that Node cannot import by themselves. */
@@ -27,7 +31,7 @@ export type Topics = Readonly<{
   partitionsOf: (topic: string) => Promise<number>;
 }>;
 
-export function createTopics(ask: Ask, settings: TopicSettings): Topics {
+export function createTopics(ask: Ask, settings: TopicSettings, log: Log | undefined): Topics {
   // A topic keeps its partitions for ever, so what was seen once stays true.
   const known = new Map<string, number>();
   const find = async (topic: string) => {
@@ -49,12 +53,8 @@ export function createTopics(ask: Ask, settings: TopicSettings): Topics {
         const rule = `topic ${topic} has ${String(there)} for ever, not ${String(partitions)}`;
         throw new BusRefusal('partitions-fixed', 'partitions', rule);
       }
-      const bytes = await ask(`reading the settings of ${topic}`, messageBytesOf(topic));
-      // One that somebody else has made may be too narrow for our messages.
-      if (bytes < TOPIC_MESSAGE_BYTES) {
-        const rule = `is ${String(bytes)} and must be at least ${String(TOPIC_MESSAGE_BYTES)}`;
-        throw new Error(`Topic ${topic}: ${MESSAGE_BYTES} ${rule}.`);
-      }
+      const found = await ask(`reading the settings of ${topic}`, settingsOf(topic));
+      checkSettings(topic, found, settings, log);
     },
     partitionsOf: async (topic) => {
       const found = await find(topic);
@@ -95,13 +95,13 @@ function countWhenThere(topic: string): (admin: Admin) => Promise<number> {
 function create(
   topic: string,
   numPartitions: number,
-  { replication, retentionMs = -1 }: TopicSettings,
+  { replication, retentionMs = FOR_EVER }: TopicSettings,
 ): (admin: Admin) => Promise<boolean> {
   return async (admin) => {
     const replicationFactor = replication ?? (await defaultReplication(admin));
     const entries = {
-      'cleanup.policy': 'delete',
-      'retention.ms': retentionMs,
+      [CLEANUP]: 'delete',
+      [RETENTION]: retentionMs,
       [MESSAGE_BYTES]: TOPIC_MESSAGE_BYTES,
       // With three copies, what is acknowledged survives one broker.
       'min.insync.replicas': replicationFactor >= REPLICATION_DEFAULT_MAX ? 2 : 1,
@@ -121,14 +121,42 @@ async function defaultReplication(admin: Admin): Promise<number> {
   return Math.max(1, Math.min(REPLICATION_DEFAULT_MAX, brokers.length));
 }
 
-function messageBytesOf(topic: string): (admin: Admin) => Promise<number> {
+type Found = ReadonlyMap<string, string>;
+
+function settingsOf(topic: string): (admin: Admin) => Promise<Found> {
   return async (admin) => {
-    const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: [MESSAGE_BYTES] };
+    const configNames = [MESSAGE_BYTES, RETENTION, CLEANUP];
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
-      resources: [resource],
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames }],
     });
-    const found = resources[0]?.configEntries.find((each) => each.configName === MESSAGE_BYTES);
-    return Number(found?.configValue ?? 0);
+    const entries = resources[0]?.configEntries ?? [];
+    return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
   };
+}
+
+/**
+ * One that somebody else has made may be too narrow for our messages, or forget some of them. How
+ * long it keeps them is the operator's to change, and to hear of.
+ */
+function checkSettings(
+  topic: string,
+  found: Found,
+  { retentionMs = FOR_EVER }: TopicSettings,
+  log: Log | undefined,
+): void {
+  const bytes = Number(found.get(MESSAGE_BYTES) ?? 0);
+  if (bytes < TOPIC_MESSAGE_BYTES) {
+    const rule = `is ${String(bytes)} and must be at least ${String(TOPIC_MESSAGE_BYTES)}`;
+    throw new Error(`Topic ${topic}: ${MESSAGE_BYTES} ${rule}.`);
+  }
+  const cleanup = found.get(CLEANUP);
+  if (cleanup !== 'delete') {
+    throw new Error(`Topic ${topic}: ${CLEANUP} is ${String(cleanup)} and must be delete.`);
+  }
+  const kept = Number(found.get(RETENTION));
+  if (kept !== retentionMs) {
+    const fields = { topic, found: kept, configured: retentionMs };
+    log?.warn(fields, `A topic keeps its messages for another time than is configured.`);
+  }
 }
