@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { approvalReadModels } from '@patchtrail/approval';
-import { type CloudEvent, CONSUMERS } from '@patchtrail/contracts';
+import {
+  approval,
+  type CloudEvent,
+  CONSUMERS,
+  deployment,
+  discovery,
+  isEvent,
+} from '@patchtrail/contracts';
 import { deploymentReadModels } from '@patchtrail/deployment';
 import {
   type EventStore,
@@ -119,8 +126,8 @@ export async function observe(
 ): Promise<Observations> {
   const stored = await allEvents(looks.store);
   const messages = await allMessages(looks.bus);
-  const enrolled = await of(looks, 'discovery').rows<{ mark: string }>(
-    `SELECT attributes ->> 'hostname' AS mark FROM endpoints`,
+  const enrolled = await of(looks, 'discovery').rows<{ mark: string; id: string }>(
+    `SELECT attributes ->> 'hostname' AS mark, endpoint_id::text AS id FROM endpoints`,
   );
   return {
     commands,
@@ -130,6 +137,16 @@ export async function observe(
     ],
     events: stored.map(factOf),
     messages: messages.map(({ fact }) => fact),
+    streamTopics: [approval.RingsAuthorized.topic, deployment.RolloutCreated.topic],
+    announcements: [
+      {
+        of: 'the endpoints of discovery',
+        expected: enrolled.map(({ id }) => id),
+        found: messages.flatMap(({ message }) =>
+          isEvent(discovery.EndpointEnrolled, message) ? [message.data.endpointId] : [],
+        ),
+      },
+    ],
     consumers: await Promise.all(GROUPS.map((group) => consumerOf(looks, group))),
     effects: await effectsOf(looks, messages, stored),
     projections: await rebuilt(looks),

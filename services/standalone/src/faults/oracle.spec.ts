@@ -27,6 +27,8 @@ const HELD: Observations = {
   ],
   events: [event(0), event(1)],
   messages: [message(0), message(1), { ...message(0), offset: 2 }],
+  streamTopics: ['rollouts'],
+  announcements: [{ of: 'rows', expected: ['r'], found: ['r', 'r'] }],
   consumers: [{ group: 'g', topics: ['rollouts'], inbox: inbox('e0', 'e1') }],
   effects: [{ of: 'trail', expected: ['e0', 'e1', 'e0'], found: ['e1', 'e0'] }],
   projections: [{ name: 'p', table: 't', differed: false }],
@@ -78,6 +80,24 @@ const BROKEN: readonly (readonly [string, string, Partial<Observations>, RegExp]
     'an event that others of its type precede on the bus',
     { messages: HELD.messages.filter(({ id }) => id === 'e0') },
     /Opened at rollout-1@1 is not on the bus/,
+  ],
+  [
+    'published',
+    'a message of an event that is in no stream',
+    { events: HELD.events.slice(0, 1) },
+    /e1 is on rollouts and in no stream/,
+  ],
+  [
+    'published',
+    'a row that the bus does not speak of',
+    { announcements: [{ of: 'rows', expected: ['r'], found: [] }] },
+    /rows: the bus does not speak of r/,
+  ],
+  [
+    'published',
+    'a message of a row that is not there',
+    { announcements: [{ of: 'rows', expected: [], found: ['r'] }] },
+    /rows: the bus speaks of r, which is not there/,
   ],
   [
     'seen-by-all',

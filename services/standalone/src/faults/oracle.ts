@@ -10,13 +10,13 @@ export type Observations = Readonly<{
   events: readonly StoredFact[];
   /** All that the bus holds, a partition after the other, each in its order. */
   messages: readonly BusFact[];
+  /** Topics whose messages are events of streams and nothing else. */
+  streamTopics: readonly string[];
+  /** What rows were written, and which of them the bus speaks of. */
+  announcements: readonly Followed[];
   consumers: readonly ConsumerFact[];
   /** Each effect as often as it is there, by the message or event that it follows from. */
-  effects: readonly Readonly<{
-    of: string;
-    expected: readonly string[];
-    found: readonly string[];
-  }>[];
+  effects: readonly Followed[];
   /** The tables of projections, and whether a rebuild gave other rows. */
   projections: readonly Readonly<{ name: string; table: string; differed: boolean }>[];
   /** What was written under a lease that fences, in the order of the database's clock. */
@@ -25,6 +25,13 @@ export type Observations = Readonly<{
   parked: readonly Readonly<{ what: string; cause: string }>[];
   /** Once nothing was sent any more. */
   lags: readonly Readonly<{ what: string; lag: number }>[];
+}>;
+
+/** What must have come of something, and what has. */
+export type Followed = Readonly<{
+  of: string;
+  expected: readonly string[];
+  found: readonly string[];
 }>;
 
 export type StoredFact = Readonly<{
@@ -129,17 +136,39 @@ function noEventTwice({ events }: Observations): readonly string[] {
   ];
 }
 
-/** Of a type of event that is published at all, every event is. */
-function published({ events, messages }: Observations): readonly string[] {
+/**
+ * Of a type of event that is published at all, every event is; nothing is published that is not in
+ * a stream; and what the rows have to say is said.
+ */
+function published({
+  events,
+  messages,
+  streamTopics,
+  announcements,
+}: Observations): readonly string[] {
   const sent = new Set(messages.map(({ id }) => id));
-  const kindOf = ({ stream, type }: StoredFact) =>
-    `${stream.slice(0, stream.indexOf('-'))}/${type}`;
+  const stored = new Set(events.map(({ id }) => id));
   const publishedKinds = new Set(events.filter(({ id }) => sent.has(id)).map(kindOf));
-  return events
-    .filter((event) => publishedKinds.has(kindOf(event)) && !sent.has(event.id))
-    .map(
+  const unsent = events.filter((event) => publishedKinds.has(kindOf(event)) && !sent.has(event.id));
+  const invented = messages.filter(
+    ({ topic, id }) => streamTopics.includes(topic) && !stored.has(id),
+  );
+  return [
+    ...unsent.map(
       ({ type, stream, revision }) => `${type} at ${stream}@${String(revision)} is not on the bus`,
-    );
+    ),
+    ...invented.map(({ topic, id }) => `${id} is on ${topic} and in no stream`),
+    ...announcements.flatMap(({ of, expected, found }) => [
+      ...without(expected, found).map((one) => `${of}: the bus does not speak of ${one}`),
+      ...without(found, expected).map(
+        (one) => `${of}: the bus speaks of ${one}, which is not there`,
+      ),
+    ]),
+  ];
+}
+
+function kindOf({ stream, type }: StoredFact): string {
+  return `${stream.slice(0, stream.indexOf('-'))}/${type}`;
 }
 
 function seenByAll({ consumers, messages }: Observations): readonly string[] {
@@ -158,15 +187,11 @@ function seenByAll({ consumers, messages }: Observations): readonly string[] {
 }
 
 function actedOnce({ effects }: Observations): readonly string[] {
-  return effects.flatMap(({ of, expected, found }) => {
-    const there = new Set(found);
-    const wanted = new Set(expected);
-    return [
-      ...[...wanted].filter((one) => !there.has(one)).map((one) => `${of}: ${one} has no effect`),
-      ...[...there].filter((one) => !wanted.has(one)).map((one) => `${of}: ${one} has no cause`),
-      ...repeated(found).map((one) => `${of}: ${one} has its effect twice`),
-    ];
-  });
+  return effects.flatMap(({ of, expected, found }) => [
+    ...without(expected, found).map((one) => `${of}: ${one} has no effect`),
+    ...without(found, expected).map((one) => `${of}: ${one} has no cause`),
+    ...repeated(found).map((one) => `${of}: ${one} has its effect twice`),
+  ]);
 }
 
 /**
@@ -234,6 +259,12 @@ function caughtUp({ lags }: Observations): readonly string[] {
 
 function nameOf({ source, id }: Readonly<{ source: string; id: string }>): string {
   return `${source} ${id}`;
+}
+
+/** Those of the first that are not among the second, each once. */
+function without(items: readonly string[], others: readonly string[]): readonly string[] {
+  const known = new Set(others);
+  return [...new Set(items)].filter((item) => !known.has(item));
 }
 
 function countsOf(items: readonly string[]): ReadonlyMap<string, number> {

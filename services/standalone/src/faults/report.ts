@@ -1,5 +1,6 @@
 import { missingForKafka } from '@patchtrail/messaging/kafka-broker';
 import { type BusKind, faultsConfig, type FaultsConfig } from './config.js';
+import { type Caught, catchMutants } from './mutants/run-mutant.js';
 import { RULES } from './oracle.js';
 import { POINT_NAMES, POINTS } from './points.js';
 import { type Run, runFaults } from './run.js';
@@ -31,6 +32,14 @@ export async function main(): Promise<void> {
     tableOf(bus, run).forEach(say);
     checks.push(...checksOf(bus, run));
   }
+  const caught = catchMutants();
+  mutantsOf(caught).forEach(say);
+  checks.push(
+    ...caught.map(({ mutant, seed }) => ({
+      name: `${mutant.rule} sees that ${mutant.name}`,
+      ok: seed !== null,
+    })),
+  );
   const failed = checks.filter(({ ok }) => !ok);
   for (const { name } of failed) say(`FAILED ${name}`);
   say(`seed ${String(config.seed)}`);
@@ -60,6 +69,17 @@ function tableOf(bus: BusKind, run: Run): readonly string[] {
     `  ${String(run.events)} events, ${String(run.messages)} messages on the bus; at rest after ${seconds(run.restMs)}; ${seconds(run.ms)} in all`,
     '',
   ];
+}
+
+/** Which rule saw what is wrong on purpose, in the product in miniature. */
+function mutantsOf(caught: readonly Caught[]): readonly string[] {
+  const width = Math.max(...RULES.map(({ name }) => name.length));
+  const lines = caught.map(({ mutant: { rule, name }, seed, rules }) => {
+    const also = rules.filter((other) => other !== rule).join(', ');
+    const seen = seed === null ? 'NOT SEEN' : `seed ${String(seed)}`;
+    return `  ${rule.padEnd(width)}  ${name} (${seen}${also === '' ? '' : `; also ${also}`})`;
+  });
+  return ['mutants, by the rule that must see them', ...lines, ''];
 }
 
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;

@@ -38,7 +38,7 @@ type Writer = Readonly<{
   nextMark: (kind: Command['kind']) => string;
 }>;
 
-const PACE_MS = 40;
+const PACE_MS = 250;
 
 /** Several writers, each with an order of its own that follows from the seed. */
 export function startWorkload(
