@@ -5,10 +5,12 @@ import {
   toCloudEvent,
 } from '@patchtrail/contracts';
 import type { Sql } from '@patchtrail/postgres';
+import { currentTraceparent } from '@patchtrail/telemetry';
 
 /**
  * Writes an event to the outbox in the caller's transaction; the relay publishes it after the
- * commit. `sequence` becomes the outbox number, `recordedtime` the database's clock.
+ * commit. `sequence` becomes the outbox number, `recordedtime` the database's clock, `traceparent`
+ * the span around this call where there is one.
  * The key stays locked until the transaction ends, so that two transactions of one aggregate get
  * their numbers in the order of their commits. Where one transaction enqueues several keys, use a
  * fixed order of keys, or two of them can deadlock (and one is rolled back).
@@ -28,7 +30,8 @@ export async function enqueue<D extends EventDefinition>(
   );
   if (entry === undefined) throw new Error('The outbox gave no number.');
   const sequence = BigInt(entry.number);
-  const known = { ...origin, sequence, recordedTime: entry.recorded_time };
+  const traceparent = currentTraceparent() ?? origin.traceparent;
+  const known = { ...origin, traceparent, sequence, recordedTime: entry.recorded_time };
   const message = toCloudEvent(definition, known, data);
   await tx.run('INSERT INTO outbox (number, topic, key, message) VALUES ($1, $2, $3, $4::json)', [
     entry.number,

@@ -1,6 +1,7 @@
 import { type Database, type FencedLease, type Sql, tryFencedLease } from '@patchtrail/postgres';
 import { type Bus, BusRefusal } from './bus.js';
 import type { Log } from './log.js';
+import { observeOutbox } from './observed-messages.js';
 import { type Entry, nextEntries, parkEntry, removeEntries } from './outbox.js';
 import { backoffMs, pause } from './pause.js';
 
@@ -47,7 +48,9 @@ type Publisher = Relay & Readonly<{ lease: FencedLease }>;
  * later ones of its key stay behind it; every other key goes on.
  */
 export function runOutboxRelay(options: RelayOptions): Readonly<{ done: Promise<void> }> {
-  return { done: relay({ ...options, pace: { ...PACE, ...options.pace } }) };
+  const forget = observeOutbox(options.db, options.name);
+  const done = relay({ ...options, pace: { ...PACE, ...options.pace } });
+  return { done: done.finally(forget) };
 }
 
 async function relay(options: Relay): Promise<void> {

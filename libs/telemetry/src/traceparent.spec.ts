@@ -25,6 +25,10 @@ describe('traceparent', () => {
     expect(childTraceparent(text)).not.toContain(traceId);
   });
 
+  it.each([undefined, null, 7, ['x']])('is ignored when it is no text: %j', (value) => {
+    expect(parseTraceparent(value)).toBeNull();
+  });
+
   it('goes on with a span of its own and the flags of the caller', () => {
     const child = parseTraceparent(childTraceparent(parent));
     expect(child).toMatchObject({ traceId, traceFlags: 0 });

@@ -9,8 +9,8 @@ const ZERO = /^0+$/;
 const SAMPLED = 1;
 
 /** A W3C `traceparent` in its parts, or `null` when it must be ignored. */
-export function parseTraceparent(text: string): TraceContext | null {
-  if (text.length > LENGTH_MAX || !TRACEPARENT.test(text)) return null;
+export function parseTraceparent(text: unknown): TraceContext | null {
+  if (typeof text !== 'string' || text.length > LENGTH_MAX || !TRACEPARENT.test(text)) return null;
   const [version, rest] = [text.slice(0, 2), text.slice(55)];
   if (version === 'ff' || (version === '00' && rest !== '')) return null;
   const [traceId, spanId] = [text.slice(3, 35), text.slice(36, 52)];
@@ -34,7 +34,7 @@ export function childTraceparent(parent: string): string {
 }
 
 /** The 32 hex digits that all spans of a trace share; empty when the text is not a `traceparent`. */
-export function traceIdOf(traceparent: string): string {
+export function traceIdOf(traceparent: unknown): string {
   return parseTraceparent(traceparent)?.traceId ?? '';
 }
 

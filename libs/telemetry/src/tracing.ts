@@ -23,8 +23,8 @@ export type SpanOptions = Readonly<{
   kind: keyof typeof KINDS;
   /** A `traceparent` to go on from; without it the span around this one, and `null` starts anew. */
   parent?: string | null;
-  /** Those of what caused this work earlier, each a `traceparent`; a malformed one is left out. */
-  links?: readonly string[];
+  /** Those of what caused this work earlier, each a `traceparent`; what is none is left out. */
+  links?: readonly unknown[];
   attributes?: Attributes;
 }>;
 
@@ -109,12 +109,12 @@ function parentOf({ parent }: SpanOptions): Context {
   return remote === null ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote);
 }
 
-function linkTo(traceparent: string): readonly Link[] {
+function linkTo(traceparent: unknown): readonly Link[] {
   const linked = spanContextOf(traceparent);
   return linked === null ? [] : [{ context: linked }];
 }
 
-function spanContextOf(traceparent: string): SpanContext | null {
+function spanContextOf(traceparent: unknown): SpanContext | null {
   const parsed = parseTraceparent(traceparent);
   return parsed === null ? null : { ...parsed, isRemote: true };
 }

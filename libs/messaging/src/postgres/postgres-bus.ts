@@ -2,6 +2,7 @@ import type { CloudEvent } from '@patchtrail/contracts';
 import { Pool, type PoolClient } from 'pg';
 import { type Bus, BusRefusal, type ConsumerOptions } from '../bus.js';
 import type { Log } from '../log.js';
+import { observedBus, type PartitionLag } from '../observed-bus.js';
 import { partitionOf } from '../partition.js';
 import { type Encoded, encodeMessages, refuseGroup, refuseTopic } from '../refuse.js';
 import type { TopicPartition } from './assignment.js';
@@ -46,7 +47,7 @@ export async function openPostgresBus(options: PostgresBusOptions): Promise<Open
     running.add(member);
     await member.finally(() => running.delete(member));
   };
-  return {
+  const bus: OpenBus = {
     ensureTopic: (topic, partitions) => ensureTopic(pool, topic, partitions),
     publish: (topic, messages) => publish(pool, topic, messages),
     run,
@@ -58,6 +59,8 @@ export async function openPostgresBus(options: PostgresBusOptions): Promise<Open
       await pool.end();
     },
   };
+  const lagsOf = (group: string, topics: readonly string[]) => lags(pool, group, topics);
+  return observedBus(bus, { system: 'postgresql', lagsOf });
 }
 
 async function ensureTopic(pool: Pool, topic: string, partitions: number): Promise<void> {
@@ -138,20 +141,28 @@ async function append(
 }
 
 async function lag(pool: Pool, group: string, topics: readonly string[]): Promise<bigint> {
+  return (await lags(pool, group, topics)).reduce((sum, { lag: one }) => sum + one, 0n);
+}
+
+async function lags(
+  pool: Pool,
+  group: string,
+  topics: readonly string[],
+): Promise<readonly PartitionLag[]> {
   const partitions = await partitionsOf(pool, topics);
-  const { rows } = await pool.query<{ lag: string }>(
-    `SELECT coalesce(sum(coalesce(
+  const { rows } = await pool.query<{ topic: string; partition: number; lag: string }>(
+    `SELECT p.topic, p.partition, (coalesce(
               (SELECT max(m."offset") + 1 FROM messages m
                 WHERE m.topic = p.topic AND m.partition = p.partition), 0)
             - greatest(o.committed, coalesce(
                 (SELECT min(m."offset") FROM messages m
-                  WHERE m.topic = p.topic AND m.partition = p.partition), 0))), 0)::text AS lag
+                  WHERE m.topic = p.topic AND m.partition = p.partition), 0)))::text AS lag
        FROM unnest($2::text[], $3::int[]) p(topic, partition)
        LEFT JOIN group_offsets o
          ON o.consumer_group = $1 AND o.topic = p.topic AND o.partition = p.partition`,
     [group, partitions.map(({ topic }) => topic), partitions.map(({ partition }) => partition)],
   );
-  return BigInt(rows[0]?.lag ?? 0);
+  return rows.map((row) => ({ ...row, lag: BigInt(row.lag) }));
 }
 
 async function rewind(pool: Pool, group: string, topics: readonly string[]): Promise<void> {
