@@ -84,6 +84,26 @@ describe('appends to PostgreSQL that come together', () => {
     expect(positions).toEqual(positions.toSorted((a, b) => store.comparePositions(a, b)));
   });
 
+  it('of one event that come alone have the outcomes of others', async () => {
+    const stream = freshStream();
+    const [first, second] = [newEvents(1), newEvents(1)];
+    const stored = [
+      await store.append(stream, 'no-stream', first),
+      await store.append(stream, 0, second),
+    ];
+    expect(stored.map(({ revision }) => revision)).toEqual([0, 1]);
+    expect(await store.read(stream)).toMatchObject(stored);
+    expect(await store.append(stream, 'no-stream', first)).toEqual(stored[0]);
+    expect(await store.append(stream, 0, second)).toEqual(stored[1]);
+    for (const expected of ['no-stream', 0, 2, 2_147_483_647] as const) {
+      const refused = store.append(stream, expected, newEvents(1));
+      await expect(refused).rejects.toMatchObject({ name: 'WrongExpectedRevision', actual: 1 });
+    }
+    const missing = store.append(freshStream(), 0, newEvents(1));
+    await expect(missing).rejects.toMatchObject({ actual: 'no-stream' });
+    expect(await store.read(stream)).toHaveLength(2);
+  });
+
   it('are cut into batches by their bytes and events', async () => {
     const [heavy, many] = [freshPrefix(), freshPrefix()];
     const big = () => newEvent('x'.repeat(1_000_000));

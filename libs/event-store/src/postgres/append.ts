@@ -45,6 +45,11 @@ const APPEND = {
     FROM event_store.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 };
 
+const APPEND_ONE = {
+  name: 'append one',
+  text: 'SELECT event_store.append_one($1, $2, $3, $4, $5, $6) AS position',
+};
+
 /** Group commit: concurrent appends share a transaction, and each has its own outcome. */
 export function mergedAppends(pool: Pool): Appends {
   return merged({
@@ -110,10 +115,29 @@ async function storeTogether(
   pool: Pool,
   appends: readonly Append[],
 ): Promise<readonly Outcome<AppendResult>[]> {
+  const alone = await storeAlone(pool, appends);
+  if (alone !== null) return [alone];
   const { rows } = await pool.query<Answer>({ ...APPEND, values: parametersOf(appends) });
   const [answer] = rows;
   if (answer === undefined) throw new Error('event_store.append returned no row.');
   return outcomesOf(appends, answer);
+}
+
+/** `null` where there is more than one event to store, or where that did not go smoothly. */
+async function storeAlone(
+  pool: Pool,
+  [append, ...others]: readonly Append[],
+): Promise<Outcome<AppendResult> | null> {
+  if (append === undefined || others.length > 0) return null;
+  const { stream, expectedNumber, events, datas, metadatas } = append;
+  const [event, ...more] = events;
+  if (event === undefined || more.length > 0) return null;
+  const { rows } = await pool.query<{ position: string | null }>({
+    ...APPEND_ONE,
+    values: [stream, expectedNumber, event.id, event.type, datas[0], metadatas[0]],
+  });
+  const position = rows[0]?.position ?? null;
+  return position === null ? null : outcomeOf(append, expectedNumber + 1, position);
 }
 
 function parametersOf(appends: readonly Append[]): (Buffer | null)[] {

@@ -103,6 +103,6 @@ REVOKE ALL ON ALL TABLES IN SCHEMA event_store FROM ${grantee};
 GRANT USAGE ON SCHEMA event_store TO ${grantee};
 GRANT SELECT ON event_store.events, event_store.streams, event_store.archived_ranges,
   event_store.identity TO ${grantee};
-GRANT EXECUTE ON FUNCTION event_store.append TO ${grantee};
+GRANT EXECUTE ON FUNCTION event_store.append, event_store.append_one TO ${grantee};
 `;
 }

@@ -141,10 +141,9 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('event_store.append', 0));
 
   SELECT s.last_value, (SELECT max(p.from_position) FROM event_store.partitions p),
-    ARRAY(SELECT coalesce(h.revision, -1)
-      FROM unnest(streams) WITH ORDINALITY a (stream, n)
-      LEFT JOIN event_store.streams h ON h.stream = a.stream
-      ORDER BY a.n)
+    ARRAY(SELECT coalesce(
+      (SELECT h.revision FROM event_store.streams h WHERE h.stream = a.stream), -1)
+      FROM unnest(streams) a (stream))
   INTO base, newest_partition, heads
   FROM event_store.last_position s;
   last := base + cardinality(ids);
@@ -178,12 +177,20 @@ BEGIN
     ON CONFLICT (stream) DO UPDATE
       SET revision = excluded.revision, to_position = excluded.to_position;
 
-    INSERT INTO event_store.events (position, stream, revision, id, type, data, metadata)
-    SELECT base + row_number() OVER (ORDER BY e.n),
-      e.stream, e.revision, e.id, e.type, e.data, e.metadata
-    FROM unnest(event_appends, event_streams, event_revisions, ids, types, datas, metadatas)
-      WITH ORDINALITY e (append, stream, revision, id, type, data, metadata, n)
-    WHERE stored IS NULL OR stored[e.append];
+    IF stored IS NULL THEN
+      -- By itself, for what the other way adds is a fifth of the cost of an append.
+      INSERT INTO event_store.events (position, stream, revision, id, type, data, metadata)
+      SELECT base + e.n, e.stream, e.revision, e.id, e.type, e.data, e.metadata
+      FROM unnest(event_streams, event_revisions, ids, types, datas, metadatas)
+        WITH ORDINALITY e (stream, revision, id, type, data, metadata, n);
+    ELSE
+      INSERT INTO event_store.events (position, stream, revision, id, type, data, metadata)
+      SELECT base + row_number() OVER (ORDER BY e.n),
+        e.stream, e.revision, e.id, e.type, e.data, e.metadata
+      FROM unnest(event_appends, event_streams, event_revisions, ids, types, datas, metadatas)
+        WITH ORDINALITY e (append, stream, revision, id, type, data, metadata, n)
+      WHERE stored[e.append];
+    END IF;
 
     -- The notification is only a hint for readers, who poll as well.
     PERFORM setval('event_store.last_position', last), pg_notify('event_store', '');
@@ -208,6 +215,42 @@ BEGIN
       HAVING bool_and(found.id IS NOT NULL)
     ) r ON r.append = a.n;
   END IF;
+END $$;
+
+-- One event, as most appends are: what the general way does for many would be half of the cost. It
+-- gives the position, and null without having done anything where the general way must decide.
+CREATE FUNCTION event_store.append_one(
+  to_stream text, expected integer, event_id uuid, event_type text, event_data json, event_metadata json
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  last bigint;
+BEGIN
+  -- The lock of append, for its reason.
+  PERFORM pg_advisory_xact_lock(hashtextextended('event_store.append', 0));
+
+  SELECT s.last_value + 1 INTO last FROM event_store.last_position s
+  WHERE EXISTS (SELECT FROM event_store.partitions p WHERE p.from_position > s.last_value + 1);
+  IF last IS NULL THEN
+    RETURN NULL;
+  END IF;
+
+  IF expected = -1 THEN
+    INSERT INTO event_store.streams (stream, revision, from_position, to_position)
+    VALUES (to_stream, 0, last, last)
+    ON CONFLICT DO NOTHING;
+  ELSE
+    UPDATE event_store.streams s SET revision = expected + 1, to_position = last
+    WHERE s.stream = to_stream AND s.revision = expected;
+  END IF;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+
+  INSERT INTO event_store.events (position, stream, revision, id, type, data, metadata)
+  VALUES (last, to_stream, expected + 1, event_id, event_type, event_data, event_metadata);
+  PERFORM setval('event_store.last_position', last), pg_notify('event_store', '');
+  RETURN last;
 END $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA event_store FROM PUBLIC;

@@ -75,6 +75,16 @@ describe('archive', () => {
     expect(await everything()).toHaveLength(2_600);
   });
 
+  it.each([1, 2])(
+    'makes the next partition for an append of %d that enters the last',
+    async (n) => {
+      await opened.store.append('other-1', 'no-stream', newEvents(400));
+      await opened.store.append('other-2', 'no-stream', newEvents(n));
+      expect(await partitions()).toContain('event_store.events_from_4001');
+      expect(await everything()).toHaveLength(3_000 + n);
+    },
+  );
+
   it('takes whole partitions below the position, and brings them back byte by byte', async () => {
     const { rows: texts } = await owner.query('SELECT e.*, data::text FROM event_store.events e');
     const before = await everything();
