@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { Client } from 'pg';
 import { DataSource, type Logger } from 'typeorm';
 import { type Migration, migrationClass, planMigrations } from './migrations.js';
@@ -17,6 +18,8 @@ export type DatabaseOptions = {
   readonly applicationName: string;
   readonly poolMax?: number;
   readonly migrations?: readonly Migration[];
+  /** A connection on which nothing is heard for longer is given up; 65,000 by default. */
+  readonly silenceMs?: number;
 };
 
 const RECORDS = 'schema_migrations';
@@ -25,6 +28,8 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 const LOCK_TIMEOUT_MS = 10_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
 const MIGRATION_LOCK_TIMEOUT_MS = 120_000;
+/** Longer than whatever the server itself would end: then it is the server that is gone. */
+const SILENCE_MS = 65_000;
 
 /** Failures are thrown; TypeORM would print statements and values besides. */
 const nothing = (): void => undefined;
@@ -37,8 +42,20 @@ const QUIET: Logger = {
   log: nothing,
 };
 
+/**
+ * A server that vanished without a farewell ends no connection, and its limits end no wait for it:
+ * a transaction would hang until the process is started anew.
+ */
+function heardSocket(silenceMs: number): Socket {
+  const socket = new Socket().setTimeout(silenceMs);
+  return socket.on('timeout', () => {
+    const silent = new Error(`The database has been silent for ${silenceMs} ms.`);
+    socket.destroy(Object.assign(silent, { code: 'ETIMEDOUT' }));
+  });
+}
+
 function dataSourceFor(
-  { url, applicationName, poolMax }: DatabaseOptions,
+  { url, applicationName, poolMax, silenceMs = SILENCE_MS }: DatabaseOptions,
   migrations: (new () => object)[],
 ): DataSource {
   return new DataSource({
@@ -48,6 +65,7 @@ function dataSourceFor(
     poolSize: poolMax ?? 10,
     connectTimeoutMS: CONNECT_TIMEOUT_MS,
     extra: {
+      stream: () => heardSocket(silenceMs),
       keepAlive: true,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
