@@ -71,6 +71,16 @@ describe('provisioned databases', () => {
     });
   });
 
+  it('take the password that is given, whatever it holds, and keep it', async () => {
+    const { url } = urls('guests');
+    const password = `o'hara "%41" \\ @/:`;
+    const spec = { database: named(url), role: new URL(url).username, ownsSchema: true, password };
+    const first = (await provision(made.adminUrl, [spec])).get(spec.database)!;
+    expect(decodeURIComponent(new URL(first.url).password)).toBe(password);
+    await provision(made.adminUrl, [spec]);
+    await asked(first.url, async (db) => expect(await db.rows('SELECT 1 AS one')).toHaveLength(1));
+  });
+
   it('take the schema back from a role that no longer owns it', async () => {
     const { url } = urls('rooms');
     const spec = { database: named(url), role: new URL(url).username, ownsSchema: false };

@@ -8,6 +8,8 @@ export type DatabaseSpec = {
   readonly role: string;
   /** True: the role owns the public schema and makes its tables and schemas. False: it gets explicit grants. */
   readonly ownsSchema: boolean;
+  /** The role's; a new one, kept nowhere, unless given. */
+  readonly password?: string;
 };
 
 /** `url` connects as the role, `ownerUrl` to the same database as the administrator. */
@@ -87,7 +89,7 @@ async function prepareRole(
       `role "${role}" exists with administrative rights; it must be an ordinary one.`,
     );
   if (rows.length === 0) await client.query(`CREATE ROLE ${role}`);
-  await client.query(`ALTER ROLE ${role} LOGIN PASSWORD '${password}'`);
+  await client.query(`ALTER ROLE ${role} LOGIN PASSWORD ${client.escapeLiteral(password)}`);
   // Only a member can hand a schema over to a role; a superuser counts as one.
   if (!rights.super) await client.query(`GRANT ${role} TO CURRENT_USER`);
 }
@@ -123,15 +125,15 @@ function urlOf(
   url.pathname = `/${database}`;
   if (login) {
     url.username = login.role;
-    url.password = login.password;
+    url.password = encodeURIComponent(login.password);
   }
   return url.href;
 }
 
 /**
  * Databases and roles, made where they are missing; running it again changes only the passwords,
- * which are new each time and kept nowhere. A role can connect to databases listed with it and to
- * no other one listed. Errors name the field and rule, or the right that is missing.
+ * which are new each time and kept nowhere unless given. A role can connect to databases listed
+ * with it and to no other one listed. Errors name the field and rule, or the right that is missing.
  */
 export async function provision(
   adminUrl: string,
@@ -139,7 +141,9 @@ export async function provision(
 ): Promise<ReadonlyMap<string, Provisioned>> {
   checkSpecs(specs);
   const passwords = new Map(
-    specs.map(({ role }) => [role, randomBytes(24).toString('base64url')] as const),
+    specs.map(({ role, password }) => {
+      return [role, password ?? randomBytes(24).toString('base64url')] as const;
+    }),
   );
   await connected(adminUrl, async (client) => {
     const rights = await rightsOf(client);

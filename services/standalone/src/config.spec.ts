@@ -190,6 +190,7 @@ describe('the page about configuration', () => {
   const readers = [
     'services/standalone/src/config.ts',
     'services/standalone/src/cli/config.ts',
+    'services/standalone/src/front-door/config.ts',
     'services/discovery/src/config.ts',
     'libs/messaging/src/kafka/config.ts',
   ];
@@ -198,7 +199,7 @@ describe('the page about configuration', () => {
   it.each(readers)('names every variable that %s reads', async (reader) => {
     const page = await readFile(inRoot('docs/configuration.md'), 'utf8');
     const code = await readFile(inRoot(reader), 'utf8');
-    const variables = code.match(/\b[A-Z]+(_[A-Z]+)*_[A-Z]+(?=['"]|: Type\.)/g) ?? [];
+    const variables = code.match(/\b[A-Z]+(_[A-Z]+)*_[A-Z]+(?=['"]|: (?:Type\.|ORIGIN))/g) ?? [];
     expect(variables.length).toBeGreaterThan(1);
     expect(variables.filter((variable) => !page.includes(`\`${variable}\``))).toEqual([]);
   });

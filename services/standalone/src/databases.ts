@@ -17,8 +17,8 @@ import type { StandaloneConfig } from './config.js';
 import { type HostBus, openBus } from './bus.js';
 import { EVENT_SOURCED, type HostedService, type ServiceName } from './services.js';
 
-const EVENT_STORE = 'patchtrail_event_store';
-const BUS = 'patchtrail_bus';
+export const EVENT_STORE = 'patchtrail_event_store';
+export const BUS = 'patchtrail_bus';
 
 /** Everything that the services keep their data in. */
 export type Databases = Readonly<{
@@ -94,17 +94,25 @@ function eventStoreUrlOf({ services, eventStoreUrl }: StandaloneConfig): string 
   return services.some((name) => EVENT_SOURCED.includes(name)) ? eventStoreUrl : 'memory:';
 }
 
-/** Databases and roles by their names, each with new passwords, and the tables that owners make. */
+/**
+ * Databases and roles by their names, each with a new password unless one is given, and the tables
+ * that owners make.
+ */
 export async function provisionDatabases(
   adminUrl: string,
   names: readonly string[],
+  passwords: ReadonlyMap<string, string> = new Map(),
 ): Promise<ReadonlyMap<string, Provisioned>> {
   if (names.length === 0) return new Map();
   const shared = [EVENT_STORE, BUS];
-  const specs = names.map((database) => ({
-    ...{ database, role: database },
-    ownsSchema: !shared.includes(database),
-  }));
+  const specs = names.map((database) => {
+    const password = passwords.get(database);
+    return {
+      ...{ database, role: database },
+      ownsSchema: !shared.includes(database),
+      ...(password === undefined ? {} : { password }),
+    };
+  });
   const made = await provision(adminUrl, specs);
   await migrateAsOwner(made.get(EVENT_STORE), eventStoreMigrations, eventStoreGrants(EVENT_STORE));
   await migrateAsOwner(made.get(BUS), busMigrations, busGrants(BUS));

@@ -28,7 +28,7 @@ export type ProductOptions = Readonly<{
 const START_MS_MAX = 90_000;
 
 /** Its own server and its own data, whatever the test run works on. */
-const OF_THE_TEST_RUN = {
+export const OF_THE_TEST_RUN = {
   DATABASE_URL: undefined,
   EVENT_STORE_URL: undefined,
   KAFKA_BROKERS: undefined,

@@ -11,6 +11,8 @@ export type DemoOptions = Readonly<{
   /** Leaves the work folder of the run in place. */
   keep: boolean;
   json: boolean;
+  /** Prints what followed from a vote, over all services. */
+  trace: boolean;
   mirror: string | null;
 }>;
 
@@ -26,6 +28,7 @@ export function demoOptions(args: readonly string[]): DemoOptions {
       endpoints: { type: 'string', default: '6' },
       keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      trace: { type: 'boolean', default: false },
       mirror: { type: 'string' },
     },
   });
@@ -41,5 +44,6 @@ export function demoOptions(args: readonly string[]): DemoOptions {
   if (mirror !== null && !/^https?:\/\/[^\s/]+/.test(mirror)) {
     throw new Error('--mirror: must be an http or https URL of a Debian mirror');
   }
-  return { profile, endpoints, keep: values.keep, json: values.json, mirror };
+  const { keep, json, trace } = values;
+  return { profile, endpoints, keep, json, trace, mirror };
 }

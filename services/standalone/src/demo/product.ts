@@ -32,11 +32,15 @@ const READY =
 const ENTRIES = { standalone: '../main.js', distributed: '../stack/main.js' } as const;
 
 /** Starts a profile as a process of its own. */
-export async function startProduct(profile: Profile, workDir: string): Promise<Product> {
+export async function startProduct(
+  profile: Profile,
+  workDir: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Product> {
   const dataDir = join(workDir, 'data');
   const main = fileURLToPath(new URL(ENTRIES[profile], import.meta.url));
   const child = spawn(process.execPath, [main, UNTIL_INPUT_ENDS], {
-    env: childEnvironment({ PATCHTRAIL_DATA_DIR: dataDir, PATCHTRAIL_PORT: '0' }),
+    env: childEnvironment({ ...env, PATCHTRAIL_DATA_DIR: dataDir, PATCHTRAIL_PORT: '0' }),
     // It ends with the demo, however that ends.
     stdio: ['pipe', 'pipe', 'pipe'],
   });

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { untilSignal } from '@patchtrail/platform';
+import { startCollector } from '@patchtrail/telemetry/collector';
 import { judge } from './checks.js';
 import { chrootFleet } from './chroot-fleet.js';
 import { findDebianHost, type Hindrance } from './debian-host.js';
@@ -15,6 +16,7 @@ import { type DemoOptions, demoOptions, type Profile } from './options.js';
 import { type Product, startProduct } from './product.js';
 import { simulatedFleet } from './simulated-fleet.js';
 import { startStopwatch, type Stopwatch } from './stopwatch.js';
+import { printVote } from './trace.js';
 
 type Result = Readonly<{
   profile: Profile;
@@ -23,6 +25,8 @@ type Result = Readonly<{
   mode: Fleet['mode'];
   timingsMs: Readonly<Record<string, number>>;
   checks: readonly Check[];
+  /** Lines of a tree, where it was asked for. */
+  trace?: readonly string[];
 }>;
 
 /** The main job on a profile of the product; exit status 0 only if every check held. */
@@ -35,7 +39,7 @@ export async function runDemo(args: readonly string[]): Promise<void> {
       return;
     }
     if ('hindrance' in found) announce(found.hindrance);
-    const result = await perform(options, (workDir, progress) => {
+    const result = await performTraced(options, (workDir, progress) => {
       const fleetOptions = { ...options, workDir, progress };
       return 'host' in found ? chrootFleet(found.host, fleetOptions) : simulatedFleet(fleetOptions);
     });
@@ -68,9 +72,25 @@ async function againWithPrivateMounts(args: readonly string[]): Promise<number> 
   return code ?? 1;
 }
 
+type CreateFleet = (workDir: string, progress: (line: string) => void) => Promise<Fleet>;
+
+/** The last spans arrive when the product has stopped. */
+async function performTraced(options: DemoOptions, createFleet: CreateFleet): Promise<Result> {
+  if (!options.trace) return perform(options, createFleet, {});
+  const collector = await startCollector();
+  try {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+    const result = await perform(options, createFleet, env);
+    return { ...result, trace: printVote(collector.spans()) };
+  } finally {
+    await collector.close();
+  }
+}
+
 async function perform(
   options: DemoOptions,
-  createFleet: (workDir: string, progress: (line: string) => void) => Promise<Fleet>,
+  createFleet: CreateFleet,
+  env: Readonly<Record<string, string>>,
 ): Promise<Result> {
   const stopwatch = startStopwatch();
   const progress = (line: string) => {
@@ -92,7 +112,7 @@ async function perform(
       progress(`only ${String(fleet.upgrades.length)} security upgrades are on offer today`);
     }
     stopwatch.lap('fleet');
-    product = await Promise.race([startProduct(options.profile, workDir), interrupted]);
+    product = await Promise.race([startProduct(options.profile, workDir, env), interrupted]);
     progress(`Patchtrail is ready at ${product.url}: ${describe(product)}`);
     stopwatch.lap('start');
     const flow = observeFlow(fleet, product, progress, stopwatch);
@@ -135,6 +155,7 @@ function report(result: Result, { json }: DemoOptions): void {
     process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
     return;
   }
+  for (const line of result.trace ?? []) process.stdout.write(`${line}\n`);
   for (const { name, ok, detail } of result.checks) {
     process.stdout.write(`${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail}\n`);
   }
