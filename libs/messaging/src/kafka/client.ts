@@ -31,10 +31,16 @@ export const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2
 /** How often a broker that is away is tried before what needs it fails. */
 const CONNECT_RETRIES = 2;
 
+export type ClientLimits = Readonly<{
+  connectRetries?: number;
+  /** For an answer, in milliseconds, where the protocol does not allow for more. */
+  requestMs?: number;
+}>;
+
 export function openClient(
   connection: KafkaConnection,
   log: Log | undefined,
-  connectRetries = CONNECT_RETRIES,
+  { connectRetries = CONNECT_RETRIES, requestMs = REQUEST_MS_MAX }: ClientLimits = {},
 ): Client {
   calmRequestQueue();
   const { brokers, clientId = 'patchtrail', ssl = false, sasl } = connection;
@@ -48,7 +54,7 @@ export function openClient(
     ...(sasl === undefined ? {} : { sasl }),
     connectionTimeout: CONNECT_MS_MAX,
     authenticationTimeout: CONNECT_MS_MAX,
-    requestTimeout: REQUEST_MS_MAX,
+    requestTimeout: requestMs,
     enforceRequestTimeout: true,
     retry: { ...RETRY, retries: connectRetries },
     logLevel: logLevel.WARN,

@@ -1,6 +1,6 @@
 import type { Kafka } from 'kafkajs';
 import type { Log } from '../log.js';
-import { type Client, type KafkaConnection, openClient } from './client.js';
+import { type Client, type ClientLimits, type KafkaConnection, openClient } from './client.js';
 import { within } from '../deadline.js';
 
 type Connectable = { connect: () => Promise<void>; disconnect: () => Promise<void> };
@@ -23,14 +23,14 @@ export function createLink<T extends Connectable>(
     connection: KafkaConnection;
     log: Log | undefined;
     create: (kafka: Kafka) => T;
-    connectRetries?: number;
+    limits?: ClientLimits;
     /** Whether the connection is as good as before. */
     survives: (error: unknown) => boolean;
   }>,
 ): Link<T> {
   let current: Session<T> | null = null;
   const open = (): Session<T> => {
-    const client = openClient(options.connection, options.log, options.connectRetries);
+    const client = openClient(options.connection, options.log, options.limits);
     const api = options.create(client.kafka);
     const connected = api.connect();
     connected.catch(() => undefined);

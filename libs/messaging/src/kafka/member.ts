@@ -94,7 +94,8 @@ export async function runMember(member: Member): Promise<void> {
 /** @returns what ended it, or null once the signal has aborted */
 async function runSession(member: Member, joined: () => void): Promise<unknown> {
   const { group, log, signal, pace, health } = member;
-  const client = openClient(member.connection, log);
+  // Who gets no answer for so long has lost its session anyway.
+  const client = openClient(member.connection, log, { requestMs: pace.sessionMs });
   const consumer = client.kafka.consumer(consumerConfig(member));
   const deliverer = createDeliverer(member);
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {

@@ -39,7 +39,7 @@ export function createPublisher(
         createPartitioner: Partitioners.DefaultPartitioner,
         retry: { ...RETRY, retries: FOR_EVER },
       }),
-    connectRetries: FOR_EVER,
+    limits: { connectRetries: FOR_EVER },
     // What was under way may still arrive: a new producer must not continue its numbers.
     survives: () => false,
   });
