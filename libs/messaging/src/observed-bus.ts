@@ -8,7 +8,6 @@ import {
   openSpan,
   secondsSince,
   telemetryIsOn,
-  traceIdOf,
 } from '@patchtrail/telemetry';
 import type { Bus, ConsumerOptions, Delivery } from './bus.js';
 
@@ -123,18 +122,16 @@ function sendMany(
   return inSpan(`send ${topic}`, options, () => bus.publish(topic, created));
 }
 
-/** A span that links to where the message was stored, unless that is in the same trace. */
+/** What a reaction sends belongs to its span; what a relay sends links to where it was stored. */
 function openCreation(
   operation: 'send' | 'create',
   topic: string,
   message: CloudEvent,
   about: About,
 ) {
-  const { traceparent } = message;
-  const around = currentTraceparent();
-  const isAround = around !== null && traceIdOf(around) === traceIdOf(traceparent);
+  const links = currentTraceparent() === null ? [message.traceparent] : [];
   return openSpan(`${operation} ${topic}`, {
-    ...{ kind: 'producer', links: isAround ? [] : [traceparent] },
+    ...{ kind: 'producer', links },
     attributes: {
       ...{ ...about, 'messaging.operation.name': operation, 'messaging.operation.type': operation },
       ...attributesOf(message),

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { type DynamicModule, type LoggerService, Module } from '@nestjs/common';
 import { ModulesContainer, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { traceIdOf } from '@patchtrail/telemetry';
+import { durations, traceIdOf } from '@patchtrail/telemetry';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { now as systemClock } from '../instant.js';
 import type { Logger } from '../logger.js';
@@ -40,6 +40,8 @@ export type HttpApp = Readonly<{
 const BODY_LIMIT_BYTES = 1_048_576;
 const DRAIN_DEADLINE_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+
+const requestTime = durations('http.server.request.duration', 'Of a request and its answer.');
 
 /** Fastify's errors stay what they are until the problem filter. */
 class Adapter extends FastifyAdapter {
@@ -111,15 +113,16 @@ function prepare(server: FastifyInstance, { now = systemClock, log }: HttpAppOpt
     const { traceparent, span } = stateOf(request);
     const { method, routeOptions } = request;
     const [route, status] = [routeOptions.url ?? 'unknown', reply.statusCode];
-    span?.end({
-      name: `${method} ${route}`,
-      failure: status >= 500 ? String(status) : null,
-      attributes: {
-        'http.request.method': method,
-        'http.route': route,
-        'http.response.status_code': status,
-      },
-    });
+    const failure = status >= 500 ? String(status) : null;
+    const attributes = {
+      'http.request.method': method,
+      'http.route': route,
+      'http.response.status_code': status,
+      'url.scheme': request.protocol,
+      ...(failure === null ? {} : { 'error.type': failure }),
+    };
+    span?.end({ name: `${method} ${route}`, failure, attributes });
+    requestTime.record(reply.elapsedTime / 1_000, attributes);
     const ms = Math.round(reply.elapsedTime);
     log.debug({ method, route, status, ms, traceId: traceIdOf(traceparent) }, 'request');
     done();

@@ -8,6 +8,7 @@ describe('the demo options', () => {
       endpoints: 6,
       keep: false,
       json: false,
+      trace: false,
       mirror: null,
     });
   });
@@ -20,6 +21,7 @@ describe('the demo options', () => {
       '8',
       '--keep',
       '--json',
+      '--trace',
       '--mirror',
       'http://m.example/debian',
     ];
@@ -28,6 +30,7 @@ describe('the demo options', () => {
       endpoints: 8,
       keep: true,
       json: true,
+      trace: true,
       mirror: 'http://m.example/debian',
     });
   });
