@@ -32,6 +32,9 @@ export async function startFrontDoor(options: {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS_MAX,
     forceCloseConnections: 'idle',
+    frameworkErrors: (_error, request, reply) => {
+      refuse(request, reply, MALFORMED);
+    },
   });
   const close = async () => {
     const late = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS_MAX);
@@ -133,7 +136,11 @@ function bodyOf({ body, headers }: FastifyRequest) {
   return { body, contentType: headers['content-type'] ?? 'application/octet-stream' };
 }
 
-function refuse(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
+function refuse(
+  request: Pick<FastifyRequest, 'headers'>,
+  reply: FastifyReply,
+  problem: Problem,
+): void {
   const { traceparent } = request.headers;
   const known = typeof traceparent === 'string' ? traceIdOf(traceparent) : '';
   sendProblem(reply, problem, known || randomBytes(16).toString('hex'));
