@@ -192,6 +192,7 @@ describe('the page about configuration', () => {
     'services/standalone/src/cli/config.ts',
     'services/standalone/src/front-door/config.ts',
     'services/discovery/src/config.ts',
+    'services/standalone/src/front-door/config.ts',
     'libs/messaging/src/kafka/config.ts',
   ];
   const inRoot = (path: string) => new URL(`../../../${path}`, import.meta.url);
