@@ -52,16 +52,19 @@ function isVote(data: unknown): data is Vote {
 const AT = '2026-11-21T09:00:00.000Z';
 const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
+const VOTE = {
+  by: '',
+  verdict: 'approve',
+  changeDigest: `sha256:${'a'.repeat(64)}`,
+  stage: 'people',
+  remark: '',
+  at: AT,
+};
+const REMARK_LENGTH = 540 - JSON.stringify(VOTE).length;
+
 /** 540 bytes as JSON. */
 export function voteBy(by: string): BallotCommand {
-  const vote = {
-    by,
-    verdict: 'approve',
-    changeDigest: `sha256:${'a'.repeat(64)}`,
-    stage: 'people',
-  };
-  const remark = 'r'.repeat(540 - JSON.stringify({ ...vote, remark: '', at: AT }).length);
-  return { type: 'Vote', data: { ...vote, remark, at: AT } };
+  return { type: 'Vote', data: { ...VOTE, by, remark: 'r'.repeat(REMARK_LENGTH - by.length) } };
 }
 
 export function contextOf(commandId: string = randomUUID()): CommandContext {

@@ -15,7 +15,8 @@ function started(change: Partial<MergedOptions<number, string>> = {}) {
     queueMax: { count: 6, bytes: 300 },
     amountOf: (bytes) => ({ count: 1, bytes }),
     lanes: 1,
-    waitMsMax: 60_000,
+    // What a spec leaves waiting must not be given up while another one runs.
+    waitMsMax: 3_600_000,
     run: (works) =>
       new Promise((resolve, reject) => {
         const ok = works.map((n) => ({ ok: true as const, result: `done ${n}` }));
