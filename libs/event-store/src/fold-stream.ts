@@ -67,6 +67,7 @@ export function advance<S, C extends Message, E extends Message>(
   const state = decider.evolve(fold.at.state, event);
   fold.at = Object.freeze({ state, revision, recordedAt, position });
   fold.commandIds.add(stored.metadata.commandId);
+  fold.cause = stored.metadata.traceparent;
   return event;
 }
 

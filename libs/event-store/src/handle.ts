@@ -56,6 +56,8 @@ type Order<C> = Readonly<{
 }> & {
   /** How often it was decided so far, the one under way included. */
   tries: number;
+  /** The `traceparent` of the last event of the state that it is decided on. */
+  cause: string | undefined;
 };
 
 /** What a command leads to on the state that it was judged on. */
@@ -87,7 +89,7 @@ export async function handle<S, C extends Message, E extends Message>(
 ): Promise<Handled<S, E>> {
   const { expected, deadlineMs = DEADLINE_MS } = options;
   const until = performance.now() + deadlineMs;
-  const order = { name, command, context, expected, tries: 1 };
+  const order = { name, command, context, expected, tries: 1, cause: undefined };
   if (!telemetryIsOn()) return settleInTurn(stream, order, until);
   return observeCommand(order, (observed) => settleInTurn(stream, observed, until));
 }
@@ -133,6 +135,7 @@ async function settle<S, C extends Message, E extends Message>(
   let fold = remembered ?? (await foldCurrent(stream, order.name));
   for (let tries = 1; ; tries += 1) {
     order.tries = tries;
+    order.cause = fold.cause;
     const isCurrent = tries > 1 || remembered === undefined;
     const outcome = await tryOn(stream, order, fold, isCurrent);
     if (outcome instanceof WrongExpectedRevision) {
@@ -219,6 +222,7 @@ async function tryAppend<S, C extends Message, E extends Message>(
     if (fold.at === at) {
       fold.at = Object.freeze({ state, revision, recordedAt: null, position });
       fold.commandIds.add(context.commandId);
+      fold.cause = context.traceparent;
     }
     cache?.remember(name, fold);
     return { state, revision, position, events, repeated: false };

@@ -1,5 +1,11 @@
 import { DomainError } from '@patchtrail/event-sourcing';
-import { currentTraceparent, durations, openSpan, secondsSince } from '@patchtrail/telemetry';
+import {
+  currentTraceparent,
+  durations,
+  openSpan,
+  secondsSince,
+  traceIdOf,
+} from '@patchtrail/telemetry';
 import { categoryOf } from './category.js';
 import { WrongExpectedRevision } from './event-store.js';
 
@@ -12,14 +18,14 @@ type Order = Readonly<{
   name: string;
   command: Readonly<{ type: string }>;
   context: Readonly<{ commandId: string; traceparent: string }>;
-}> & { tries: number };
+}> & { tries: number; cause: string | undefined };
 
 /** What became of it, and for refusals and failures why. */
 type Ending = Readonly<{ result: string; errorType?: string }>;
 
 /**
- * Handles a command as a span, whose context the events will carry. The work gets the order with
- * that context, and counts its tries in it.
+ * Handles a command as a span, whose context the events will carry, and which links to that of the
+ * event before them. The work gets the order with that context, and notes in it what it finds.
  */
 export async function observeCommand<
   O extends Order,
@@ -49,7 +55,9 @@ export async function observeCommand<
       'patchtrail.command.events': events,
     };
     const failure = result === 'failed' ? (errorType ?? null) : null;
-    span?.end({ failure, attributes: { ...told, ...counts } });
+    const isElsewhere = traceIdOf(traced.cause) !== traceIdOf(traceparent);
+    const links = isElsewhere ? [traced.cause] : [];
+    span?.end({ failure, attributes: { ...told, ...counts }, links });
   };
   try {
     const run = () => work(traced);

@@ -19,6 +19,7 @@ import { replayParkedEvents } from './follow/parked-events.js';
 import { runReaction } from './follow/reaction.js';
 import { handle } from './handle.js';
 import { commandIdFrom } from './ids.js';
+import { createStateCache } from './state-cache.js';
 import { freshPrefix, metadata } from './test-events.suite.js';
 
 const id = (text: string) => commandIdFrom('observed', text);
@@ -82,6 +83,18 @@ describe('a command', () => {
     expect(command.attributes.get('patchtrail.stream.category')).toBe(category);
     expect(command.attributes.get('patchtrail.command.type')).toBe('Add');
     expect(command.attributes.get('patchtrail.command.retries')).toBe('0');
+  });
+
+  it('links to the event that it was decided on, if that is of another trace', async () => {
+    const [first, second] = [newTraceparent(), newTraceparent()];
+    const stream = { ...counterStream(store), cache: createStateCache<number>() };
+    for (const [n, traceparent] of [first, first, second, second].entries()) {
+      const context = { ...contextOf(id(`link ${String(n)}`)), traceparent };
+      await handle(n < 2 ? counterStream(store) : stream, `${prefix}a`, add(1), context);
+    }
+    const commands = named(await telemetry.stop(), `handle ${category}`);
+    const { traceId, spanId } = commands[1]!;
+    expect(commands.map(({ links }) => links)).toMatchObject([[], [], [{ traceId, spanId }], []]);
   });
 
   it('tells what became of it, and how often it was tried', async () => {

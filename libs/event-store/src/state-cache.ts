@@ -12,7 +12,12 @@ export type Loaded<S> = Readonly<{
 }>;
 
 /** A stream as far as it has been folded, always from its first event and without a gap. */
-export type Fold<S> = { at: Loaded<S>; readonly commandIds: Set<string> };
+export type Fold<S> = {
+  at: Loaded<S>;
+  readonly commandIds: Set<string>;
+  /** The `traceparent` of the last event folded. */
+  cause?: string;
+};
 
 export type StateCacheLimits = KeyedQueueLimits &
   Readonly<{

@@ -33,7 +33,15 @@ export type OpenSpan = Readonly<{
   traceparent: string;
   within: <T>(work: () => T) => T;
   /** `failure` is a short class of it, or `null`. */
-  end: (outcome: { failure: string | null; attributes?: Attributes; name?: string }) => void;
+  end: (
+    outcome: Readonly<{
+      failure: string | null;
+      attributes?: Attributes;
+      /** What turned out to have caused it, beside what was known at the start. */
+      links?: readonly unknown[];
+      name?: string;
+    }>,
+  ) => void;
 }>;
 
 let isOn = false;
@@ -92,8 +100,8 @@ function started(name: string, options: SpanOptions): OpenSpan {
   return {
     traceparent: formatTraceparent(span.spanContext()),
     within: (work) => context.with(own, work),
-    end: ({ failure, attributes: more = {}, name: better = name }) => {
-      span.updateName(better).setAttributes(more);
+    end: ({ failure, attributes: more = {}, links: late = [], name: better = name }) => {
+      span.updateName(better).setAttributes(more).addLinks(late.flatMap(linkTo));
       if (failure !== null) {
         span.setAttribute('error.type', failure);
         span.setStatus({ code: SpanStatusCode.ERROR, message: failure });
