@@ -33,3 +33,33 @@ it('outlives the loss of a connection in the midst of a publication', async () =
     await other.close();
   }
 });
+
+it('joins a group as soon as the database is back', async () => {
+  const url = new URL(stage.busUrl);
+  const name = url.pathname.slice(1);
+  url.pathname = '/postgres';
+  const admin = await openDatabase({ url: url.href, applicationName: 'spec', poolMax: 1 });
+  const allow = (isAllowed: boolean) =>
+    admin.run(`ALTER DATABASE ${name} ALLOW_CONNECTIONS ${String(isAllowed)}`);
+  const stop = new AbortController();
+  const got: string[] = [];
+  try {
+    await stage.bus.publish(Sent.topic, [messageOf('k', {}, 'first')]);
+    await allow(false);
+    await admin.rows('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
+      name,
+    ]);
+    const handle = ({ message }: { message: { id: string } }) =>
+      Promise.resolve(void got.push(message.id));
+    const member = { group: 'spec.late', topics: [Sent.topic], signal: stop.signal, handle };
+    const running = stage.bus.run(member);
+    await expect(stage.bus.lag('spec.late', [Sent.topic])).rejects.toThrow(/not .*accepting/);
+    await allow(true);
+    await eventually(() => expect(got).toEqual(['first']));
+    stop.abort();
+    await running;
+  } finally {
+    stop.abort();
+    await admin.close();
+  }
+});

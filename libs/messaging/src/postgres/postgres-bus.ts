@@ -4,9 +4,10 @@ import { type Bus, BusRefusal, type ConsumerOptions } from '../bus.js';
 import type { Log } from '../log.js';
 import { observedBus, type PartitionLag } from '../observed-bus.js';
 import { partitionOf } from '../partition.js';
+import { backoffMs, pause } from '../pause.js';
 import { type Encoded, encodeMessages, refuseGroup, refuseTopic } from '../refuse.js';
 import type { TopicPartition } from './assignment.js';
-import { PACE, type Pace, runConsumer } from './consumer.js';
+import { type Consumer, PACE, type Pace, runConsumer } from './consumer.js';
 import { memberLock } from './membership.js';
 import { type BusRetention, runRetention } from './retention.js';
 import { CONNECTION_LIMITS, MESSAGES_CHANNEL } from './session.js';
@@ -41,9 +42,8 @@ export async function openPostgresBus(options: PostgresBusOptions): Promise<Open
   const running = new Set([runRetention(pool, retention, closing.signal, log)]);
   const run = async (consumer: ConsumerOptions) => {
     refuseGroup(consumer.group);
-    const partitions = await partitionsOf(pool, consumer.topics);
     const signal = AbortSignal.any([consumer.signal, closing.signal]);
-    const member = runConsumer({ ...consumer, signal, url, partitions, pace, log });
+    const member = runMember(pool, { ...consumer, signal, url, pace, log });
     running.add(member);
     await member.finally(() => running.delete(member));
   };
@@ -61,6 +61,22 @@ export async function openPostgresBus(options: PostgresBusOptions): Promise<Open
   };
   const lagsOf = (group: string, topics: readonly string[]) => lags(pool, group, topics);
   return observedBus(bus, { system: 'postgresql', lagsOf });
+}
+
+/** A member asks again while the database is away, when it joins as well as later. */
+async function runMember(pool: Pool, member: Omit<Consumer, 'partitions'>): Promise<void> {
+  const { signal, log, group, pace } = member;
+  for (let failures = 1; !signal.aborted; failures += 1) {
+    try {
+      const partitions = await partitionsOf(pool, member.topics);
+      await runConsumer({ ...member, partitions });
+      return;
+    } catch (error) {
+      if (error instanceof BusRefusal) throw error;
+      log?.warn({ err: error, group }, 'The bus is away; the member tries again to join.');
+      await pause(backoffMs(failures, pace.reconnectMs, pace.reconnectMsMax), signal);
+    }
+  }
 }
 
 async function ensureTopic(pool: Pool, topic: string, partitions: number): Promise<void> {
