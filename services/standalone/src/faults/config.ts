@@ -8,6 +8,8 @@ export type FaultsConfig = Readonly<{
   /** At least this many processes are killed, over all buses. */
   kills: number;
   buses: readonly BusKind[];
+  /** Whether hosts that are wrong on purpose must be seen to be. */
+  hasMutants: boolean;
   /** A bus that cannot be had here is a failure. */
   isComplete: boolean;
   /** Whether what the hosts log is shown. */
@@ -29,14 +31,17 @@ export function faultsConfig(
       seed: { type: 'string' },
       kills: { type: 'string' },
       bus: { type: 'string' },
+      mutants: { type: 'boolean' },
       verbose: { type: 'boolean' },
     },
   });
-  const kills = env['PATCHTRAIL_NIGHTLY'] === '1' ? KILLS_NIGHTLY : KILLS;
+  const isNightly = env['PATCHTRAIL_NIGHTLY'] === '1';
+  const kills = isNightly ? KILLS_NIGHTLY : KILLS;
   return {
     seed: wholeOf('--seed', values.seed, 0) ?? randomInt(SEED_MAX),
     kills: wholeOf('--kills', values.kills, 1) ?? kills,
     buses: busesOf(values.bus),
+    hasMutants: values.mutants ?? isNightly,
     isComplete: env['CI'] === 'true',
     isVerbose: values.verbose === true,
   };

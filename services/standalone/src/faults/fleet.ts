@@ -22,7 +22,12 @@ const ENTRY = new URL('./host.js', import.meta.url);
 const STOP_MS_MAX = 30_000;
 const WROTE = /^wrote (?<epoch>\d+) (?<at>\d+) (?<lease>.+)$/;
 
-export function createHosts(backing: Backing, onLog: (text: string) => void): Hosts {
+export function createHosts(
+  backing: Backing,
+  mutant: string | null,
+  onLog: (text: string) => void,
+): Hosts {
+  const args = mutant === null ? [] : [mutant];
   const writes: Observations['writes'][number][] = [];
   const onLine = (line: string) => {
     const { epoch, at, lease } = WROTE.exec(line)?.groups ?? {};
@@ -31,7 +36,7 @@ export function createHosts(backing: Backing, onLog: (text: string) => void): Ho
   };
   const one = (name: string, services: Parameters<Backing['environment']>[0]) => {
     const env = hostEnvironment(backing.environment(services, name));
-    return hostProcess({ name, entry: ENTRY, env, onLine, onLog });
+    return hostProcess({ name, entry: ENTRY, args, env, onLine, onLog });
   };
   const groups = {
     front: [

@@ -3,8 +3,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Point } from './points.js';
 
-export type Line = Readonly<{ text: string; at: number }>;
-
 /** A process of the product that is started again and again under one name. */
 export type HostProcess = Readonly<{
   name: string;
@@ -16,6 +14,10 @@ export type HostProcess = Readonly<{
   arm: (point: Point, nth: number, delayMs: number) => void;
   /** The first line since the start that matches; `null` where the deadline or its end came first. */
   line: (pattern: RegExp, deadlineMs: number) => Promise<string | null>;
+  /** How many lines there are since the start that match. */
+  count: (pattern: RegExp) => number;
+  /** What it has logged last. */
+  log: () => string;
   kill: (signal: NodeJS.Signals) => void;
   /** Resolves when the process that runs now, if any, has ended. */
   ended: () => Promise<void>;
@@ -24,6 +26,7 @@ export type HostProcess = Readonly<{
 export type HostOptions = Readonly<{
   name: string;
   entry: URL;
+  args: readonly string[];
   env: Readonly<Record<string, string | undefined>>;
   /** Every line of its output. */
   onLine: (line: string) => void;
@@ -32,7 +35,8 @@ export type HostOptions = Readonly<{
 }>;
 
 const START_MS_MAX = 90_000;
-const LOG_TAIL_CHARS = 4_000;
+const LOG_TAIL_CHARS = 20_000;
+const REASON_CHARS = 2_000;
 const LOOK_MS = 5;
 
 type Running = {
@@ -68,13 +72,15 @@ export function hostProcess(options: HostOptions): HostProcess {
       const ready = await line(/^Patchtrail is ready at /, START_MS_MAX);
       if (ready === null) {
         started.child.kill('SIGKILL');
-        throw new Error(`${options.name} did not start: ${started.log}`);
+        throw new Error(`${options.name} did not start: ${started.log.slice(-REASON_CHARS)}`);
       }
       if (!started.hasEnded) url = / at (\S+)/.exec(ready)?.[1] ?? null;
     },
     arm: (point, nth, delayMs) => {
       running?.child.stdin?.write(`arm ${point} ${String(nth)} ${String(delayMs)}\n`);
     },
+    count: (pattern) => running?.lines.filter((one) => pattern.test(one)).length ?? 0,
+    log: () => running?.log ?? '',
     kill: (signal) => {
       running?.child.kill(signal);
     },
@@ -82,8 +88,8 @@ export function hostProcess(options: HostOptions): HostProcess {
   };
 }
 
-function spawned({ entry, env, onLine, onLog }: HostOptions): Running {
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(entry)], {
+function spawned({ entry, args, env, onLine, onLog }: HostOptions): Running {
+  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(entry), ...args], {
     env,
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],

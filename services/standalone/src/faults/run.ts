@@ -8,12 +8,13 @@ import { openBacking } from './backing.js';
 import { callerOf } from './client.js';
 import type { BusKind } from './config.js';
 import { createHosts, type Hosts } from './fleet.js';
+import type { MutatedHost } from './mutants/mutated.js';
 import { lagsOf, type Looks, observe, openLooks } from './observe.js';
 import { judge, type Observations } from './oracle.js';
 import { perform } from './perform.js';
-import type { Point } from './points.js';
-import { randomFrom } from './random.js';
-import { type Act, scheduleOf } from './schedule.js';
+import { type Point, POINT_NAMES } from './points.js';
+import { type Random, randomFrom } from './random.js';
+import { type Act, killAt, scheduleOf } from './schedule.js';
 import { prepareSetting, type Tokens } from './setting.js';
 import { startWorkload } from './workload.js';
 
@@ -21,6 +22,8 @@ export type RunOptions = Readonly<{
   bus: BusKind;
   seed: number;
   kills: number;
+  /** Hosts of which one port is wrong, killed where that shows; `null` for the product itself. */
+  mutant: MutatedHost | null;
   say: (line: string) => void;
   /** What the hosts log. */
   onLog: (text: string) => void;
@@ -43,7 +46,11 @@ export type Run = Readonly<{
 }>;
 
 const WRITERS = 6;
-const REST_MS_MAX = 120_000;
+/** Without anybody coming nearer, and in all. */
+const STILL_MS_MAX = 60_000;
+const MUTANT_STILL_MS_MAX = 10_000;
+const REST_MS_MAX = 300_000;
+const AGAIN_MAX = 6;
 const FAULTS_SHOWN = 5;
 
 /** One run: a workload, a schedule of faults, and what the oracle says of what is left. */
@@ -59,22 +66,22 @@ export async function runFaults(options: RunOptions): Promise<Run> {
 }
 
 async function running(options: RunOptions, parts: Parts): Promise<Omit<Run, 'ms'>> {
-  const { bus, seed, kills, say, onLog } = options;
+  const { bus, seed, kills, mutant, say, onLog } = options;
   const random = randomFrom(seed).fork(bus);
   const dir = await mkdtemp(join(tmpdir(), 'patchtrail-faults-'));
   parts.add(() => rm(dir, { recursive: true, force: true }));
   const backing = await openBacking(bus, dir, createLogger('faults', 'silent'));
   parts.add(backing.close);
-  const hosts = createHosts(backing, onLog);
+  const hosts = createHosts(backing, mutant?.name ?? null, onLog);
   parts.add(async () => {
     await hosts.stop();
   });
   await hosts.mend();
   const caller = callerOf(hosts.urlFor);
   const tokens: Tokens = {
-    pat: await backing.token('pat', 'platform-engineer'),
-    ana: await backing.token('ana', 'approver'),
-    bo: await backing.token('bo', 'approver'),
+    pat: () => backing.token('pat', 'platform-engineer'),
+    ana: () => backing.token('ana', 'approver'),
+    bo: () => backing.token('bo', 'approver'),
   };
   const setting = await prepareSetting(caller, tokens);
   parts.add(setting.close);
@@ -82,12 +89,16 @@ async function running(options: RunOptions, parts: Parts): Promise<Omit<Run, 'ms
   const work = { caller, tokens, setting, run: `faults-${String(seed)}`, writers: WRITERS };
   const workload = startWorkload({ ...work, random: random.fork('workload') });
   parts.add(workload.stop);
-  const acts = scheduleOf(random.fork('schedule'), kills, bus === 'kafka');
-  const performed = await performAll({ backing, hosts }, acts, say);
+  const order = random.fork('schedule');
+  const acts =
+    mutant?.points.map((point) => killAt(order, point)) ??
+    scheduleOf(order, kills, bus === 'kafka');
+  const again = mutant === null ? AGAIN_MAX : 0;
+  const performed = await performAll({ backing, hosts }, acts, random.fork('again'), again, say);
   await mendingUntil(workload.stop(), hosts);
   const looks = await openLooks(backing);
   parts.add(looks.close);
-  const restMs = await rest(looks, hosts);
+  const restMs = await rest(looks, hosts, mutant === null ? STILL_MS_MAX : MUTANT_STILL_MS_MAX);
   const seen = await observe(looks, workload.commands(), hosts.writes());
   const faults = judge(seen);
   sayFaults(faults, say);
@@ -95,21 +106,27 @@ async function running(options: RunOptions, parts: Parts): Promise<Omit<Run, 'ms
   return { ...performed, ...figuresOf(seen), retries: caller.retries(), faults, stuck, restMs };
 }
 
+/** The schedule, and then the points at which nobody came by, a bounded number of times. */
 async function performAll(
   scene: Parameters<typeof perform>[0],
   acts: readonly Act[],
+  random: Random,
+  againMax: number,
   say: (line: string) => void,
 ) {
   const kills = new Map<Point, number>();
   let endedThemselves = 0;
-  for (const [index, act] of acts.entries()) {
+  const one = async (act: Act) => {
     const { killed, remark } = await perform(scene, act);
+    say(`${nameOf(act)}${remark === '' ? '' : `: ${remark}`}`);
     for (const point of killed) kills.set(point, (kills.get(point) ?? 0) + 1);
-    const fell = await scene.hosts.mend();
-    endedThemselves += Math.max(0, fell - new Set(remark === '' ? [] : remark.split(', ')).size);
-    say(
-      `${String(index + 1)}/${String(acts.length)} ${nameOf(act)}${remark === '' ? '' : `: ${remark}`}`,
-    );
+    const down = await scene.hosts.mend();
+    endedThemselves += Math.max(0, down - new Set(killed).size);
+  };
+  for (const act of acts) await one(act);
+  for (let tries = 0; tries < againMax; tries += 1) {
+    const missed = POINT_NAMES.find((point) => !kills.has(point));
+    if (missed !== undefined) await one(killAt(random, missed));
   }
   return { kills, endedThemselves };
 }
@@ -133,15 +150,18 @@ async function mendingUntil(done: Promise<void>, hosts: Hosts): Promise<void> {
   await done;
 }
 
-/** Until nobody is behind any more, twice in a row. */
-async function rest(looks: Looks, hosts: Hosts): Promise<number> {
+/** Until nobody is behind any more, twice in a row, or nobody comes nearer. */
+async function rest(looks: Looks, hosts: Hosts, stillMsMax: number): Promise<number> {
   const since = performance.now();
-  let calm = 0;
-  while (calm < 2 && performance.now() - since < REST_MS_MAX) {
+  let [calm, least, leastAt] = [0, Infinity, since];
+  for (let now = since; calm < 2; now = performance.now()) {
+    if (now - leastAt > stillMsMax || now - since > REST_MS_MAX) break;
     await hosts.mend();
     // What a fault has left behind may still hold a lock.
     const lags = await lagsOf(looks).catch(() => null);
-    calm = lags?.every(({ lag }) => lag === 0) === true ? calm + 1 : 0;
+    const behind = lags?.reduce((sum, { lag }) => sum + lag, 0) ?? Infinity;
+    calm = behind === 0 ? calm + 1 : 0;
+    if (behind < least) [least, leastAt] = [behind, performance.now()];
     await pause(250);
   }
   return performance.now() - since;

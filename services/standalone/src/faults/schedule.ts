@@ -18,7 +18,7 @@ export type Act =
   | Readonly<{
       kind: 'weather';
       of: 'database' | 'broker';
-      how: 'cut' | 'delay' | 'half-open' | 'closed';
+      how: 'cut' | 'delay' | 'half-open' | 'vanish' | 'closed';
       ms: number;
     }>;
 
@@ -44,11 +44,13 @@ const DELAY_MS_MAX: Readonly<Partial<Record<Point, number>>> = {
 const REPLICAS = 2;
 /** After so many kills something behind the hosts goes wrong. */
 const KILLS_BETWEEN = 3;
+/** So many kills make a long run: it has the time to wait until a vanished peer is given up. */
+const KILLS_LONG = 50;
 
 /** Every point in turn, in an order of its own each round, with outages and bad weather between. */
 export function scheduleOf(random: Random, kills: number, hasBroker: boolean): readonly Act[] {
   const acts: Act[] = [];
-  const others = troubles(random, hasBroker);
+  const others = troubles(random, hasBroker, kills >= KILLS_LONG);
   let points: readonly Point[] = [];
   for (let n = 0; n < kills; n += 1) {
     if (points.length === 0) points = random.shuffled(POINT_NAMES);
@@ -62,7 +64,7 @@ export function scheduleOf(random: Random, kills: number, hasBroker: boolean): r
   return acts;
 }
 
-function killAt(random: Random, point: Point): Act {
+export function killAt(random: Random, point: Point): Act {
   return {
     ...{ kind: 'kill', point, group: random.pick(GROUPS[point]), replica: random.below(REPLICAS) },
     nth: 1 + random.below(NTH_MAX),
@@ -70,13 +72,14 @@ function killAt(random: Random, point: Point): Act {
   };
 }
 
-function troubles(random: Random, hasBroker: boolean): readonly Act[] {
+function troubles(random: Random, hasBroker: boolean, isLong: boolean): readonly Act[] {
   const ms = () => 500 + random.below(2_000);
   const of = (what: 'database' | 'broker'): readonly Act[] => [
     { kind: 'outage', of: what, how: 'kill', ms: ms() },
     { kind: 'outage', of: what, how: 'stop', ms: ms() },
     { kind: 'weather', of: what, how: 'cut', ms: 0 },
     { kind: 'weather', of: what, how: 'half-open', ms: 2_000 + ms() },
+    ...(isLong ? [{ kind: 'weather', of: what, how: 'vanish', ms: ms() } as const] : []),
     { kind: 'weather', of: what, how: 'delay', ms: ms() },
     { kind: 'weather', of: what, how: 'closed', ms: ms() },
   ];

@@ -3,7 +3,8 @@ import { changelogEntry, type DebPackage } from '../demo/deb-package.js';
 import { serveRepository, type SignedRepository } from '../demo/signed-repository.js';
 import { type Caller, type Outcome, recordOf, type Request } from './client.js';
 
-export type Tokens = Readonly<Record<'pat' | 'ana' | 'bo', string>>;
+/** Who asks; their tokens last for an hour each. */
+export type Tokens = Readonly<Record<'pat' | 'ana' | 'bo', () => Promise<string>>>;
 
 /** What the commands are about: patches that the enrolled endpoints need. */
 export type Setting = Readonly<{
@@ -27,12 +28,13 @@ export async function prepareSetting(caller: Caller, tokens: Tokens): Promise<Se
     packages: NAMES.map(update),
   });
   try {
-    const send = sender(caller, tokens.pat);
+    const pat = await tokens.pat();
+    const send = sender(caller, pat);
     await admit(send, repository);
     for (let n = 0; n < ENDPOINTS; n += 1) await enrolWithInventory(caller, send, repository, n);
     const templateId = await defineTemplate(send);
     const patchIds = await knownPatches(send);
-    await untilRequestable(caller, tokens.pat, patchIds, templateId);
+    await untilRequestable(caller, pat, patchIds, templateId);
     return { patchIds, templateId, close: repository.close };
   } catch (error) {
     await repository.close();

@@ -38,7 +38,7 @@ type Writer = Readonly<{
   nextMark: (kind: Command['kind']) => string;
 }>;
 
-const PACE_MS = 250;
+const PACE_MS = 800;
 
 /** Several writers, each with an order of its own that follows from the seed. */
 export function startWorkload(
@@ -86,9 +86,10 @@ async function send(
   to: 'front' | 'back',
   path: string,
   bodyOf: (mark: string) => object,
-  token: string | null = writer.tokens.pat,
+  tokenOf: () => Promise<string> = writer.tokens.pat,
 ): Promise<Body | null> {
   const mark = writer.nextMark(kind);
+  const token = await tokenOf();
   const request = { to, method: 'POST', path, body: bodyOf(mark), token, key: mark } as const;
   const outcome = await writer.caller.call(request);
   writer.note({ mark, kind, outcome: outcome.kind, reason: reasonOf(outcome) });
@@ -122,11 +123,11 @@ async function askAndDecide(writer: Writer): Promise<void> {
   if (opened === null) return;
   const own = `${path}/${String(opened['requestId'])}`;
   const { changeDigest } = recordOf(opened);
-  const vote = (verdict: string, token: string) =>
+  const vote = (verdict: string, tokenOf: () => Promise<string>) =>
     send(
       ...([writer, 'decision', 'back', `${own}/decisions`] as const),
       (remark) => ({ verdict, changeDigest, remark }),
-      token,
+      tokenOf,
     );
   switch (random.below(6)) {
     case 0:
@@ -144,8 +145,8 @@ async function askAndDecide(writer: Writer): Promise<void> {
 async function enrol(writer: Writer): Promise<void> {
   const mark = writer.nextMark('enrolment');
   const issued = await writer.caller.call({
-    ...{ to: 'front', method: 'POST', path: '/v1/enrolment-tokens', token: writer.tokens.pat },
-    ...{ body: enrolmentWish, key: `${mark}-token` },
+    ...{ to: 'front', method: 'POST', path: '/v1/enrolment-tokens', body: enrolmentWish },
+    ...{ token: await writer.tokens.pat(), key: `${mark}-token` },
   });
   if (issued.kind !== 'acknowledged') return;
   const token = String(issued.body['token']);
