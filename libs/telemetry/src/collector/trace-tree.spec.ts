@@ -45,6 +45,17 @@ describe('the tree of a trace', () => {
     expect(printed([root, stranger], root)).toEqual(['request']);
   });
 
+  it('puts a span below its parent, wherever else it links to', () => {
+    const links = [{ traceId: TRACE, spanId: 'request' }];
+    const spans = [
+      root,
+      span('child', { parentSpanId: 'between', links }),
+      span('between', { parentSpanId: 'request' }),
+      span('visit', { traceId: 'b', parentSpanId: 'elsewhere', links, startMs: 1 }),
+    ];
+    expect(printed(spans, root)).toEqual(['request', '├─ between', '│  └─ child', '└▷ visit']);
+  });
+
   it('shows a span with several causes once, and ends where links go round', () => {
     const one = { traceId: TRACE, spanId: 'one' };
     const spans = [
