@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { assertData } from '@patchtrail/contracts';
 import { DomainError } from '@patchtrail/event-sourcing';
 import { eventually, runScript, silentLog } from '@patchtrail/testing';
@@ -22,9 +22,11 @@ lane('outbox, inbox and parking on Kafka', await missingKafka(), () => {
   let poisonous: boolean;
   const running: Promise<void>[] = [];
 
+  beforeAll(async () => {
+    brokers = await testBrokers();
+  }, 120_000);
   beforeEach(async () => {
     stage = await openStage();
-    brokers = await testBrokers();
     prefix = `${unique('spec').slice(0, 20)}.`;
     bus = await openKafkaBus({ brokers, prefix, pace: { redeliveryMs: 10 } });
     await bus.ensureTopic(Sent.topic, 2);

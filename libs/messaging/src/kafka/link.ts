@@ -29,6 +29,8 @@ export function createLink<T extends Connectable>(
   }>,
 ): Link<T> {
   let current: Session<T> | null = null;
+  /** Also what nobody waits for any more. */
+  const underWay = new Set<Promise<unknown>>();
   const open = (): Session<T> => {
     const client = openClient(options.connection, options.log, options.limits);
     const api = options.create(client.kafka);
@@ -44,6 +46,9 @@ export function createLink<T extends Connectable>(
     use: async (deadlineMs, what, work) => {
       const session = (current ??= open());
       const done = session.connected.then(() => work(session.api));
+      const forget = () => underWay.delete(done);
+      underWay.add(done);
+      done.then(forget, forget);
       try {
         return await within(deadlineMs, what, done);
       } catch (error) {
@@ -53,9 +58,14 @@ export function createLink<T extends Connectable>(
     },
     close: async () => {
       const session = current;
-      if (session === null) return;
-      await within(CLOSE_MS_MAX, 'disconnecting', session.api.disconnect()).catch(() => undefined);
-      drop(session);
+      if (session !== null) {
+        await within(CLOSE_MS_MAX, 'disconnecting', session.api.disconnect()).catch(
+          () => undefined,
+        );
+        drop(session);
+      }
+      // What was cut off learns it at its next try. Until then it keeps the process.
+      await within(CLOSE_MS_MAX, 'ending', Promise.allSettled(underWay)).catch(() => undefined);
     },
   };
 }

@@ -117,13 +117,17 @@ async function runSession(member: Member, joined: () => void): Promise<unknown> 
     signal,
     started.then((error) => error ?? crashed),
   );
+  let left: Promise<void> = Promise.resolve();
   if (signal.aborted) {
     await quietly(pace.leaveMs, started);
     await deliverer.idle();
-    await quietly(pace.leaveMs, consumer.disconnect());
+    left = consumer.disconnect();
+    await quietly(pace.leaveMs, left);
   }
   deliverer.stop();
   client.cut();
+  // What was cut off learns it at its next try. Until then it keeps the process.
+  await quietly(pace.leaveMs, Promise.allSettled([started, left]));
   return ended;
 }
 

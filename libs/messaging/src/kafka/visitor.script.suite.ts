@@ -26,4 +26,6 @@ await bus.publish(topic, [messageOf('key')]).then(
   (error: unknown) => stdout.write(`failed: ${String(error)}\n`),
 );
 await bus.close();
-stdout.write('closed\n');
+// A timer would keep the process, or the worker of a test run, for as long as it takes.
+const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout');
+stdout.write(`closed, ${timers.length} timers left\n`);
