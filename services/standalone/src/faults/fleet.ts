@@ -61,7 +61,8 @@ export function createHosts(
     writes: () => writes,
     mend: async () => {
       const down = all.filter((host) => host.url() === null);
-      await Promise.all(down.map((host) => host.start()));
+      // What a fault has left behind may meet the first start.
+      await Promise.all(down.map((host) => host.start().catch(() => host.start())));
       return down.length;
     },
     stop: async () => {

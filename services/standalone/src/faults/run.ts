@@ -51,6 +51,7 @@ const STILL_MS_MAX = 60_000;
 const MUTANT_STILL_MS_MAX = 10_000;
 const REST_MS_MAX = 300_000;
 const AGAIN_MAX = 6;
+const SAY_MS = 15_000;
 const FAULTS_SHOWN = 5;
 
 /** One run: a workload, a schedule of faults, and what the oracle says of what is left. */
@@ -98,7 +99,12 @@ async function running(options: RunOptions, parts: Parts): Promise<Omit<Run, 'ms
   await mendingUntil(workload.stop(), hosts);
   const looks = await openLooks(backing);
   parts.add(looks.close);
-  const restMs = await rest(looks, hosts, mutant === null ? STILL_MS_MAX : MUTANT_STILL_MS_MAX);
+  const restMs = await rest(
+    looks,
+    hosts,
+    mutant === null ? STILL_MS_MAX : MUTANT_STILL_MS_MAX,
+    say,
+  );
   const seen = await observe(looks, workload.commands(), hosts.writes());
   const faults = judge(seen);
   sayFaults(faults, say);
@@ -151,9 +157,14 @@ async function mendingUntil(done: Promise<void>, hosts: Hosts): Promise<void> {
 }
 
 /** Until nobody is behind any more, twice in a row, or nobody comes nearer. */
-async function rest(looks: Looks, hosts: Hosts, stillMsMax: number): Promise<number> {
+async function rest(
+  looks: Looks,
+  hosts: Hosts,
+  stillMsMax: number,
+  say: (line: string) => void,
+): Promise<number> {
   const since = performance.now();
-  let [calm, least, leastAt] = [0, Infinity, since];
+  let [calm, least, leastAt, sayAt] = [0, Infinity, since, since + SAY_MS];
   for (let now = since; calm < 2; now = performance.now()) {
     if (now - leastAt > stillMsMax || now - since > REST_MS_MAX) break;
     await hosts.mend();
@@ -162,9 +173,19 @@ async function rest(looks: Looks, hosts: Hosts, stillMsMax: number): Promise<num
     const behind = lags?.reduce((sum, { lag }) => sum + lag, 0) ?? Infinity;
     calm = behind === 0 ? calm + 1 : 0;
     if (behind < least) [least, leastAt] = [behind, performance.now()];
+    if (now >= sayAt) {
+      say(`waiting: ${behindOf(lags)}`);
+      sayAt = now + SAY_MS;
+    }
     await pause(250);
   }
   return performance.now() - since;
+}
+
+function behindOf(lags: Observations['lags'] | null): string {
+  if (lags === null) return 'the database does not say who is behind';
+  const late = lags.filter(({ lag }) => lag !== 0);
+  return late.map(({ what, lag }) => `${what} is ${String(lag)} behind`).join(', ');
 }
 
 function sayFaults(faults: Run['faults'], say: (line: string) => void): void {

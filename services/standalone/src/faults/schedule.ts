@@ -38,7 +38,7 @@ const GROUPS: Readonly<Record<Point, readonly [HostGroup, ...HostGroup[]]>> = {
 const NTH_MAX = 4;
 const DELAY_MS_MAX: Readonly<Partial<Record<Point, number>>> = {
   'send-acknowledgement': 4,
-  rebalance: 400,
+  rebalance: 150,
   random: 1_500,
 };
 const REPLICAS = 2;
