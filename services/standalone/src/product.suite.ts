@@ -25,7 +25,7 @@ export type ProductOptions = Readonly<{
   env?: Readonly<Record<string, string>>;
 }>;
 
-const START_MS_MAX = 90_000;
+const START_MS_MAX = 240_000;
 
 /** Its own server and its own data, whatever the test run works on. */
 export const OF_THE_TEST_RUN = {

@@ -8,6 +8,8 @@ import { startUpstream, type Upstream } from './upstream.suite.js';
 /** Agents ask deployment, which has two replicas. */
 const LEASES = '/v1/leases/1/outcome';
 
+const log = createLogger('front-door-spec', 'silent');
+
 describe('the front door', () => {
   let door: FrontDoor;
   let all: Upstream[];
@@ -26,8 +28,7 @@ describe('the front door', () => {
             }),
           ),
         ),
-      log: createLogger('front-door-spec', 'silent'),
-      ...{ host: '127.0.0.1', port: 0 },
+      ...{ log, host: '127.0.0.1', port: 0 },
     });
   });
   afterEach(async () => {
@@ -73,6 +74,21 @@ describe('the front door', () => {
   it.each(SERVICE_NAMES)('finds the document of %s', async (name) => {
     const { text } = await ask(`/openapi/${name}.json`);
     expect(all.find(({ url }) => url === text)?.service).toBe(name);
+  });
+
+  it('finds several services in one process', async () => {
+    const [host] = replicas;
+    const urls = new Map(SERVICE_NAMES.map((name) => [name, [host.url]] as const));
+    const one = await startFrontDoor({
+      ...{ find: () => Promise.resolve(urls), log, host: '127.0.0.1', port: 0 },
+    });
+    try {
+      expect((await fetch(new URL('/health/ready', one.url))).status).toBe(200);
+      const answers = SERVICE_NAMES.map((name) => fetch(`${one.url}/openapi/${name}.json`));
+      for (const answer of answers) expect(await (await answer).text()).toBe(host.url);
+    } finally {
+      await one.close();
+    }
   });
 
   it('takes turns between replicas that are ready', async () => {

@@ -44,25 +44,31 @@ const Ready = Type.Object({
   ),
 });
 
-type Seen = Readonly<{ service: ServiceName; isReady: boolean; reports: readonly ReadyReport[] }>;
+type Seen = Readonly<{
+  service: ServiceName;
+  url: string;
+  isReady: boolean;
+  reports: readonly ReadyReport[];
+}>;
 
 /** Looks at every replica about once a second. */
 export function watchReplicas(find: FindReplicas, log: Logger): Replicas {
   const stopping = new AbortController();
-  let seen = new Map<string, Seen>();
+  let seen: readonly Seen[] = [];
   let turn = 0;
   const look = async () => {
     const found = [...(await find())].flatMap(([service, urls]) =>
       urls.map((url) => ({ service, url })),
     );
     const looks = found.map(async ({ service, url }) => {
-      const state = await askReady(service, url, stopping.signal);
-      if (seen.get(url)?.isReady !== state.isReady) {
-        log.info({ service, url, isReady: state.isReady }, 'A replica was looked at.');
+      const now = await askReady(service, url, stopping.signal);
+      const before = seen.find((one) => one.service === service && one.url === url);
+      if (before?.isReady !== now.isReady) {
+        log.info({ service, url, isReady: now.isReady }, 'A replica was looked at.');
       }
-      return [url, state] as const;
+      return now;
     });
-    seen = new Map(await Promise.all(looks));
+    seen = await Promise.all(looks);
   };
   const keepLooking = async () => {
     while (!stopping.signal.aborted) {
@@ -73,22 +79,22 @@ export function watchReplicas(find: FindReplicas, log: Logger): Replicas {
   const looking = keepLooking();
   return {
     candidates: (service) => {
-      const own = [...seen].filter(([, replica]) => replica.service === service);
+      const own = seen.filter((replica) => replica.service === service);
       turn += 1;
       const inTurn = [...own.slice(turn % own.length), ...own.slice(0, turn % own.length)];
-      const [up, down] = [true, false].map((is) =>
-        inTurn.filter(([, { isReady }]) => isReady === is),
-      );
-      return [...(up ?? []), ...(down ?? [])].map(([url]) => url);
+      const [up, down] = [true, false].map((is) => inTurn.filter(({ isReady }) => isReady === is));
+      return [...(up ?? []), ...(down ?? [])].map(({ url }) => url);
     },
     markDown: (url) => {
-      const replica = seen.get(url);
-      if (replica !== undefined) seen.set(url, { ...replica, isReady: false });
+      // A process may host several services.
+      seen = seen.map((replica) =>
+        replica.url === url ? { ...replica, isReady: false } : replica,
+      );
     },
-    health: () => healthOf([...seen.values()]),
+    health: () => healthOf(seen),
     settle: async (deadlineMs) => {
       const deadline = performance.now() + deadlineMs;
-      while (!healthOf([...seen.values()]).ok && performance.now() < deadline) {
+      while (!healthOf(seen).ok && performance.now() < deadline) {
         await look().catch(() => undefined);
         await pause(SETTLE_MS);
       }
@@ -117,9 +123,10 @@ async function askReady(service: ServiceName, url: string, stop: AbortSignal): P
     const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_MS_MAX)]);
     const response = await fetch(new URL('/health/ready', url), { signal });
     const { services } = Value.Decode(Ready, await response.json());
-    return { service, isReady: response.ok, reports: services };
+    return { service, url, isReady: response.ok, reports: services };
   } catch {
-    return { service, isReady: false, reports: [unanswered(service, `${url} does not answer`)] };
+    const reports = [unanswered(service, `${url} does not answer`)];
+    return { service, url, isReady: false, reports };
   }
 }
 

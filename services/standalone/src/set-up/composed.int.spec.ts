@@ -15,7 +15,7 @@ import { OF_THE_TEST_RUN } from '../product.suite.js';
 import { SERVICE_NAMES } from '../services.js';
 import { type ComposeService, environmentOf, ownServices } from './compose.suite.js';
 
-const START_MS_MAX = 90_000;
+const START_MS_MAX = 300_000;
 
 lane('what docker-compose.yml starts, without its containers', await missingKafka(), () => {
   const scripts: RunningScript[] = [];

@@ -28,7 +28,7 @@ export async function openBacking(
   // Together: neither needs the other. What has started is stopped also when the other has not.
   const [server, brokers] = await Promise.allSettled([
     openPostgresServer(config, missing, log, (own, log) => startPostgresHost(own, log, fail)),
-    openKafka(config, log, parts),
+    openKafka(config, log, parts, fail),
   ]);
   if (server.status === 'fulfilled') parts.add(server.value.stop);
   if (server.status === 'rejected') throw server.reason;
@@ -76,11 +76,20 @@ async function openKafka(
   { kafka, dataDir }: StandaloneConfig,
   log: Logger,
   parts: Parts,
+  fail: (cause: unknown) => void,
 ): Promise<readonly string[]> {
   if (kafka !== null) return kafka.brokers;
   const { startKafka } = await import('@patchtrail/messaging/kafka-broker');
-  const running = await startKafka({ dir: join(dataDir, 'kafka'), log });
-  parts.add(running.stop);
+  const dir = join(dataDir, 'kafka');
+  const running = await startKafka({ dir, log });
+  let isStopping = false;
+  void running.ended().then(() => {
+    if (!isStopping) fail(new Error(`Kafka's process ended: ${join(dir, 'broker.log')} says why.`));
+  });
+  parts.add(() => {
+    isStopping = true;
+    return running.stop();
+  });
   return running.brokers;
 }
 

@@ -49,6 +49,6 @@ export async function killChild(stack: RunningScript, name: string): Promise<voi
     () => {
       if (childIn(stack, name).pid === pid) throw new Error(`${name} was not started again.`);
     },
-    { deadlineMs: 30_000, everyMs: 50 },
+    { deadlineMs: 90_000, everyMs: 50 },
   );
 }

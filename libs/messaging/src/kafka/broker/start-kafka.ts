@@ -34,6 +34,8 @@ export type Ports = Readonly<{ broker: number; controller: number }>;
 export type RunningKafka = Readonly<{
   /** `host:port` on the loopback interface. */
   brokers: readonly string[];
+  /** Resolves when the broker that runs now has ended, for whatever reason. */
+  ended: () => Promise<void>;
   /** Ends it in order. */
   stop: () => Promise<void>;
   /** Ends it at once, as a power cut would; its data stay. */
@@ -94,6 +96,7 @@ function running(place: Place, first: Guarded): RunningKafka {
   let broker = first;
   return {
     brokers: addressesOf(place),
+    ended: () => broker.ended,
     stop: async () => {
       await end(broker);
       if (place.isTemporary) await rm(place.dir, { recursive: true, force: true });
