@@ -46,9 +46,11 @@ export type Run = Readonly<{
 }>;
 
 const WRITERS = 6;
+/** A mutant shows soon, and its hosts have to come to rest. */
+const WRITERS_FEW = 3;
 /** Without anybody coming nearer, and in all. */
 const STILL_MS_MAX = 60_000;
-const MUTANT_STILL_MS_MAX = 10_000;
+const MUTANT_STILL_MS_MAX = 15_000;
 const REST_MS_MAX = 300_000;
 const AGAIN_MAX = 6;
 const SAY_MS = 15_000;
@@ -87,7 +89,13 @@ async function running(options: RunOptions, parts: Parts): Promise<Omit<Run, 'ms
   const setting = await prepareSetting(caller, tokens);
   parts.add(setting.close);
   say('the hosts serve and know the patches; the workload starts');
-  const work = { caller, tokens, setting, run: `faults-${String(seed)}`, writers: WRITERS };
+  const work = {
+    caller,
+    tokens,
+    setting,
+    run: `faults-${String(seed)}`,
+    writers: mutant === null ? WRITERS : WRITERS_FEW,
+  };
   const workload = startWorkload({ ...work, random: random.fork('workload') });
   parts.add(workload.stop);
   const order = random.fork('schedule');
