@@ -110,15 +110,20 @@ describe('one patch', () => {
     expect(traces.size).toBe(5);
   });
 
-  it('goes on through the waves of its rollout, and into the rows', async () => {
+  it('goes on through leases, reports and timers of its rollout to the last outcome', async () => {
     await eventually(
       () => {
         const names = all(afterTheVote()).map(({ name }) => name);
         const wanted = [
           ...['react deployment.driver', 'handle rolloutWave', 'append rolloutWave'],
+          ...['elapse rollout', 'send deployment.outcomes.v1', 'process deployment.outcomes.v1'],
           ...['project approval.read-models', 'project deployment.read-models'],
         ];
         expect(names).toEqual(expect.arrayContaining(wanted));
+        const commands = all(afterTheVote()).map(({ attributes }) =>
+          attributes.get('patchtrail.command.type'),
+        );
+        expect(commands).toEqual(expect.arrayContaining(['IssueLease', 'ConfirmLease']));
         return Promise.resolve();
       },
       { deadlineMs: 20_000 },
@@ -190,17 +195,17 @@ describe('/metrics of a running product', () => {
       ...['patchtrail.parked.keys', 'patchtrail.timer.overdue'],
     ];
     await Promise.all(machines.map(({ agent }) => agent.kill('SIGTERM')));
+    const failures = (text: string) => sampleOf(text, 'patchtrail.gauge.failures.total') ?? 0;
     await eventually(
       async () => {
-        const text = await scrape();
+        const [before, text] = [await scrape(), await scrape()];
         expect(still.map((name) => [name, sampleOf(text, name)])).toEqual(
           still.map((name) => [name, 0]),
         );
+        expect(failures(text)).toBe(failures(before));
       },
       { deadlineMs: 20_000, everyMs: 200 },
     );
-    const text = await scrape();
-    expect(sampleOf(text, 'patchtrail.gauge.failures.total') ?? 0).toBe(0);
   });
 
   it('has no id in a label, and names nothing that is not documented', async () => {

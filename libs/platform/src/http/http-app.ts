@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { type DynamicModule, type LoggerService, Module } from '@nestjs/common';
 import { ModulesContainer, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { durations, traceIdOf } from '@patchtrail/telemetry';
+import { durations, telemetryIsOn, traceIdOf } from '@patchtrail/telemetry';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { now as systemClock } from '../instant.js';
 import type { Logger } from '../logger.js';
@@ -110,23 +110,29 @@ function prepare(server: FastifyInstance, { now = systemClock, log }: HttpAppOpt
     else span.within(done);
   });
   server.addHook('onResponse', (request, reply, done) => {
-    const { traceparent, span } = stateOf(request);
+    const { traceparent } = stateOf(request);
     const { method, routeOptions } = request;
     const [route, status] = [routeOptions.url ?? 'unknown', reply.statusCode];
-    const failure = status >= 500 ? String(status) : null;
-    const attributes = {
-      'http.request.method': method,
-      'http.route': route,
-      'http.response.status_code': status,
-      'url.scheme': request.protocol,
-      ...(failure === null ? {} : { 'error.type': failure }),
-    };
-    span?.end({ name: `${method} ${route}`, failure, attributes });
-    requestTime.record(reply.elapsedTime / 1_000, attributes);
+    if (telemetryIsOn()) observe(request, reply, route);
     const ms = Math.round(reply.elapsedTime);
     log.debug({ method, route, status, ms, traceId: traceIdOf(traceparent) }, 'request');
     done();
   });
+}
+
+function observe(request: FastifyRequest, reply: FastifyReply, route: string): void {
+  const { method, protocol } = request;
+  const status = reply.statusCode;
+  const failure = status >= 500 ? String(status) : null;
+  const attributes = {
+    'http.request.method': method,
+    'http.route': route,
+    'http.response.status_code': status,
+    'url.scheme': protocol,
+    ...(failure === null ? {} : { 'error.type': failure }),
+  };
+  stateOf(request).span?.end({ name: `${method} ${route}`, failure, attributes });
+  requestTime.record(reply.elapsedTime / 1_000, attributes);
 }
 
 function running(
