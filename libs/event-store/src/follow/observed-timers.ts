@@ -1,7 +1,6 @@
 import type { Database } from '@patchtrail/postgres';
 import { gauges, histogram, inSpan, telemetryIsOn } from '@patchtrail/telemetry';
 import { categoryOf } from '../category.js';
-import type { Timer } from './timers.js';
 
 const OVERDUE = 'patchtrail.timer.overdue';
 
@@ -11,7 +10,12 @@ const lateness = histogram('patchtrail.timer.lateness', {
   buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600],
 });
 
-type Firing = Readonly<{ timer: Timer; tries: number; traceparent: string | null; now: Date }>;
+type Firing = Readonly<{
+  timer: Readonly<{ stream: string; purpose: string; dueAt: string }>;
+  tries: number;
+  traceparent: string | null;
+  now: Date;
+}>;
 
 /** A timer as a span that links to the one that scheduled it; its lateness when first tried. */
 export function inFiring(
