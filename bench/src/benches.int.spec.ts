@@ -15,6 +15,6 @@ for (const [name, { run, missing }] of Object.entries(benches)) {
       expect(text.split('\n')[0]).toContain(`${name}: ${result.ours.toLocaleString('en')}`);
       expect(text).toMatch(/postgres +1[0-9]/);
       expect(JSON.parse(JSON.stringify(result))).toEqual(result);
-    }, 240_000);
+    }, 480_000);
   });
 }

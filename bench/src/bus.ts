@@ -77,7 +77,7 @@ async function measured(
     const subjects = new Map([
       ['kafka', await keep(throughInbox(kafkaBus, service, members), kafkaBus.close)],
       ['postgresql', await keep(throughInbox(postgresBus, service, members), postgresBus.close)],
-      ['raw kafkajs', await keep(throughKafkajs(brokers, members))],
+      ['raw kafkajs', await keep(throughKafkajs(brokers, kafkaBus, members))],
       ['raw insert', { full: [], single: [], measure: inserts.measure }],
     ]);
     for (let round = -1; round < rounds; round += 1) await takeTurns(subjects, round, sliceMs);

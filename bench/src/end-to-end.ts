@@ -58,7 +58,7 @@ async function onKafka({ adminUrl, version: postgres }: BenchServer, sliceMs: nu
       const bus = await openKafkaBus({ brokers });
       try {
         return await withStore(adminUrl, async ({ store, other, approvals }) => {
-          const raw = await latencyOf(await rawKafka(store, other, brokers), sliceMs);
+          const raw = await latencyOf(await rawKafka(store, other, brokers, bus), sliceMs);
           const opened = await approvals(host, bus);
           const measured = await measure(opened, sliceMs);
           const restart = await restarted(opened, kafka, measured.halfLoad.commandsPerSecond);
@@ -122,7 +122,7 @@ async function latencyOf(raw: RawPath, sliceMs: number) {
 }
 
 async function measure(approvals: Approvals, sliceMs: number) {
-  await oneAtATime(approvals, WARM_UP);
+  await oneAtATime(approvals, Math.min(WARM_UP, idleCount(sliceMs)));
   const idle = summarized(await oneAtATime(approvals, idleCount(sliceMs)));
   const full = await atFullLoad(approvals, sliceMs);
   const commandsPerSecond = rounded(full.effectsPerSecond / 2);

@@ -74,16 +74,16 @@ export function throughInbox(bus: Bus, db: Database, members: number): OpenPipe 
 }
 
 /** kafkajs alone: the same bytes under the same promise, read in whole batches, into nothing. */
-export function throughKafkajs(brokers: readonly string[], members: number): OpenPipe {
+export function throughKafkajs(
+  brokers: readonly string[],
+  { ensureTopic }: Pick<Bus, 'ensureTopic'>,
+  members: number,
+): OpenPipe {
   return async (settled) => {
     const { Kafka, logLevel, Partitioners } = kafkajs;
     const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
     const topic = `raw.${randomUUID()}`;
-    const admin = kafka.admin();
-    await admin.connect();
-    const topics = [{ topic, numPartitions: TOPIC_PARTITIONS }];
-    await admin.createTopics({ topics, waitForLeaders: true });
-    await admin.disconnect();
+    await ensureTopic(topic, TOPIC_PARTITIONS);
     const createPartitioner = Partitioners.DefaultPartitioner;
     const producer = kafka.producer({
       idempotent: true,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import type { Bus } from '@patchtrail/messaging';
 import kafkajs from 'kafkajs';
 import type { Client } from 'pg';
 import type { Settled } from './approvals.js';
@@ -57,15 +58,13 @@ export async function rawKafka(
   from: Client,
   to: Client,
   brokers: readonly string[],
+  { ensureTopic }: Pick<Bus, 'ensureTopic'>,
 ): Promise<RawPath> {
   const { Kafka, logLevel, Partitioners } = kafkajs;
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
   await from.query(TABLES);
   const topic = `raw.${randomUUID()}`;
-  const admin = kafka.admin();
-  await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true });
-  await admin.disconnect();
+  await ensureTopic(topic, 1);
   const createPartitioner = Partitioners.DefaultPartitioner;
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, createPartitioner });
   const consumer = kafka.consumer({ groupId: topic });
