@@ -94,6 +94,8 @@ export type AllPage = Readonly<{
  *
  * One append holds 1 to 500 events and at most 1 MiB of data, metadata and types. A stream is named
  * by its category of letters and digits, a dash and an id; event ids are UUIDs in lower case.
+ *
+ * Whatever asks the store may throw `EventStoreUnavailable`; the same append may then be repeated.
  */
 export interface EventStore {
   /** @throws WrongExpectedRevision, AppendTooLarge, InvalidEvent */
@@ -152,6 +154,14 @@ export class AppendTooLarge extends Error {
       `An append to ${stream} holds ${String(bytes)} bytes; at most ${String(APPEND_BYTES_MAX)} are allowed.`,
     );
     this.name = 'AppendTooLarge';
+  }
+}
+
+/** The store could not be reached or gave no answer; whether it did what it was asked is unknown. */
+export class EventStoreUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EventStoreUnavailable';
   }
 }
 

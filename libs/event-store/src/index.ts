@@ -8,6 +8,7 @@ export {
   type Direction,
   type EventMetadata,
   type EventStore,
+  EventStoreUnavailable,
   type ExpectedRevision,
   InvalidEvent,
   type Json,

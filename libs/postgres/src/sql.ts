@@ -24,6 +24,14 @@ export class SqlError extends Error {
   }
 }
 
+/** Connection exception, insufficient resources, operator intervention, or Node's: ECONNREFUSED. */
+const UNREACHABLE = /^(08|53|57|E[A-Z]{4})/;
+
+/** The server gave no answer, or cannot at the moment; whether it did what it was asked is unknown. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof SqlError && (error.code === undefined || UNREACHABLE.test(error.code));
+}
+
 /** Neither statement nor parameters reach the error: they may hold secrets, and errors are logged. */
 export function asSqlError(error: unknown): unknown {
   if (error instanceof QueryFailedError) return asSqlError(error.driverError);

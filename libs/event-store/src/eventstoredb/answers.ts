@@ -1,4 +1,5 @@
 import { ErrorType, isCommandError } from '@eventstore/db-client';
+import { EventStoreUnavailable } from '../event-store.js';
 import { backoffMs, pause } from '../pause.js';
 import type { LeaderClient } from './leader-client.js';
 
@@ -41,7 +42,7 @@ const LASTING_TYPES: readonly string[] = [
 const LASTING_CODES: readonly unknown[] = [3, 6, 7, 9, 11, 12, 16];
 
 /** The server did not answer within the limits. Whether it did what it was asked is unknown. */
-export class NoAnswer extends Error {
+export class NoAnswer extends EventStoreUnavailable {
   constructor(what: string, tries: number, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`EventStoreDB: ${what}: no answer after ${tries} tries: ${reason}`, { cause });

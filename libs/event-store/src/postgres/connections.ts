@@ -1,4 +1,5 @@
-import { DatabaseError, Pool } from 'pg';
+import { DatabaseError, Pool, type QueryConfig, type QueryResultRow } from 'pg';
+import { EventStoreUnavailable } from '../event-store.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const LOCK_TIMEOUT_MS = 5_000;
@@ -47,6 +48,22 @@ export function poolFor(url: string, applicationName: string, max: number): Pool
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof DatabaseError)) return true;
   return PASSING_ERROR_CLASSES.some((c) => error.code?.startsWith(c) === true);
+}
+
+/** @throws EventStoreUnavailable */
+export async function rowsOf<R extends QueryResultRow>(
+  pool: Pool,
+  query: QueryConfig,
+): Promise<R[]> {
+  const { rows } = await pool.query<R>(query).catch(refuse);
+  return rows;
+}
+
+/** For `catch`. @throws EventStoreUnavailable for what may pass, anything else as it is */
+export function refuse(error: unknown): never {
+  if (!isPassing(error)) throw error;
+  const reason = error instanceof Error && error.message !== '' ? error.message : String(error);
+  throw new EventStoreUnavailable(`The event store gave no answer: ${reason}`, { cause: error });
 }
 
 export function isLockTimeout(error: unknown): boolean {

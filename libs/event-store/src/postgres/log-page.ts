@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { positionFrom } from '../position.js';
+import { rowsOf } from './connections.js';
 import { EVENT_COLUMNS, EVENT_FORMAT, type EventRow } from './event-row.js';
 import { PositionArchived } from './position-archived.js';
 
@@ -17,7 +18,7 @@ export type ForwardQuery = Readonly<{
 
 /** The newest position, 0 in an empty store. @throws PositionArchived where any after `at` is */
 export async function headAfter(pool: Pool, at: bigint): Promise<bigint> {
-  const { rows } = await pool.query<{ head: string | null; archived: string | null }>({
+  const rows = await rowsOf<{ head: string | null; archived: string | null }>(pool, {
     name: 'head',
     text: `SELECT coalesce((SELECT max(position) FROM event_store.events),
         (SELECT max(to_position) - 1 FROM event_store.archived_ranges)) AS head,
@@ -37,7 +38,7 @@ export async function eventsAfter(
 ): Promise<readonly EventRow[]> {
   const [suffix, filter] = filterOf(prefixes, 4);
   // In the same snapshot: a range that leaves between two pages must not be passed over.
-  const { rows } = await pool.query<EventRow>({
+  const rows = await rowsOf<EventRow>(pool, {
     ...EVENT_FORMAT,
     name: `events after${suffix}`,
     text: `SELECT ${EVENT_COLUMNS}, (SELECT min(to_position) FROM event_store.archived_ranges
@@ -66,7 +67,7 @@ export async function eventsBefore(
   { before, from, prefixes, maxCount }: BackwardQuery,
 ): Promise<readonly EventRow[]> {
   const [suffix, filter] = filterOf(prefixes, 4);
-  const { rows } = await pool.query<EventRow>({
+  const rows = await rowsOf<EventRow>(pool, {
     ...EVENT_FORMAT,
     name: `events before${suffix}`,
     text: `SELECT ${EVENT_COLUMNS} FROM event_store.events e
@@ -78,7 +79,7 @@ export async function eventsBefore(
 
 /** The first position after the newest archived range before `at`; 1 where there is none. */
 export async function liveBefore(pool: Pool, at: bigint): Promise<bigint> {
-  const { rows } = await pool.query<{ live: string | null }>({
+  const rows = await rowsOf<{ live: string | null }>(pool, {
     name: 'live before',
     text: `SELECT max(to_position) AS live FROM event_store.archived_ranges
       WHERE from_position < $1`,
@@ -95,10 +96,10 @@ function filterOf(prefixes: readonly string[], parameter: number): readonly [str
 }
 
 async function archivedRange(pool: Pool, at: bigint, end: string): Promise<Error> {
-  const { rows } = await pool.query<{ first: string; file: string }>(
-    'SELECT from_position AS first, file FROM event_store.archived_ranges WHERE to_position = $1',
-    [end],
-  );
+  const rows = await rowsOf<{ first: string; file: string }>(pool, {
+    text: 'SELECT from_position AS first, file FROM event_store.archived_ranges WHERE to_position = $1',
+    values: [end],
+  });
   const [range] = rows;
   if (range === undefined) return new Error(`The events before ${end} are being restored.`);
   return new PositionArchived(

@@ -3,7 +3,7 @@ import type { EventStore } from '../event-store.js';
 import { observedAppend } from '../observed-append.js';
 import { compareNumbered, positionFrom } from '../position.js';
 import { APPEND_LANES, appendOf, mergedAppends } from './append.js';
-import { poolFor } from './connections.js';
+import { poolFor, rowsOf } from './connections.js';
 import { headAfter } from './log-page.js';
 import { readAll } from './read-all.js';
 import { mergedReads, READ_LANES } from './read-stream.js';
@@ -17,8 +17,7 @@ const NOWHERE = 2n ** 63n - 2n;
 /**
  * An event store in a PostgreSQL database that has the event store's migrations and grants. Close
  * it after the subscriptions have ended. `poolMax` bounds the connections for reading; writing has
- * two more, and waiting one. Errors of the server are passed on as they are; after one the outcome
- * of an append is unknown, and the same append may be repeated.
+ * two more, and waiting one. What the server refuses is passed on as it is.
  */
 export async function openPostgresEventStore(options: {
   url: string;
@@ -55,7 +54,8 @@ export async function openPostgresEventStore(options: {
 }
 
 async function identity(pool: Pool): Promise<string> {
-  const { rows } = await pool.query<{ id: string }>('SELECT id FROM event_store.identity');
+  const text = 'SELECT id FROM event_store.identity';
+  const rows = await rowsOf<{ id: string }>(pool, { text });
   const [row] = rows;
   if (row === undefined) throw new Error('The event store has no identity.');
   return `postgres:${row.id}`;

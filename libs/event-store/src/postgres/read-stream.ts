@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { checkRead } from '../check-append.js';
 import type { Direction, ReadOptions, StoredEvent } from '../event-store.js';
 import { int4Array, textArray } from './binary-array.js';
+import { rowsOf } from './connections.js';
 import { EVENT_COLUMNS, EVENT_FORMAT, type EventRow, storedEventOf } from './event-row.js';
 import { merged, type Merged, type Outcome } from './merged.js';
 
@@ -65,7 +66,7 @@ async function readTogether(
     int4Array(reads.map(({ from }) => from)),
     int4Array(reads.map(({ maxCount }) => maxCount)),
   ];
-  const { rows } = await pool.query<EventRow>({ ...query, ...EVENT_FORMAT, values });
+  const rows = await rowsOf<EventRow>(pool, { ...query, ...EVENT_FORMAT, values });
   const pages: StoredEvent[][] = reads.map(() => []);
   for (const row of rows) pages[Number(row[8]) - 1]?.push(storedEventOf(row));
   // Only the server's plan brought the rows in order; it promises none.

@@ -19,6 +19,7 @@ export class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     const traceId = traceIdOf(stateOf(request).traceparent);
     const refusal = asProblem(error) ?? transportProblem(error) ?? this.unexpected(error, traceId);
+    if (refusal.status === 503) this.log.warn({ err: error, traceId }, 'A request was put off.');
     sendProblem(http.getResponse<FastifyReply>(), refusal, traceId);
   }
 

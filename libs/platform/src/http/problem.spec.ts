@@ -5,9 +5,11 @@ import { DomainError } from '@patchtrail/event-sourcing';
 import {
   AppendTooLarge,
   EventStoreBusy,
+  EventStoreUnavailable,
   TooBusy,
   WrongExpectedRevision,
 } from '@patchtrail/event-store';
+import { SqlError } from '@patchtrail/postgres';
 import { asProblem, notFound, statusOf } from '../index.js';
 import { problemDocument } from './problem.js';
 
@@ -23,6 +25,10 @@ describe('problems', () => {
     [new AppendTooLarge('a-1', 2_000_000), 413, 'append-too-large'],
     [new TooBusy('a-1', '1000 are waiting'), 503, 'busy'],
     [new EventStoreBusy('queue-full'), 503, 'busy'],
+    [new EventStoreUnavailable('no answer'), 503, 'unavailable'],
+    [new SqlError('connect ECONNREFUSED', 'ECONNREFUSED', undefined), 503, 'unavailable'],
+    [new SqlError('Connection terminated', undefined, undefined), 503, 'unavailable'],
+    [new SqlError('terminating connection', '57P01', undefined), 503, 'unavailable'],
     [new KeysUnavailable('gone'), 503, 'keys-unavailable'],
     [notFound('endpoint 7'), 404, 'not-found'],
   ])('%s has a status', (error, status, code) => {
@@ -32,6 +38,7 @@ describe('problems', () => {
   it('are not made of what nobody expected', () => {
     expect(asProblem(new TypeError('x is undefined'))).toBeNull();
     expect(asProblem('text')).toBeNull();
+    expect(asProblem(new SqlError('syntax error', '42601', undefined))).toBeNull();
   });
 
   it('name the place in a contract as a path', () => {

@@ -3,10 +3,12 @@ import { DomainError } from '@patchtrail/event-sourcing';
 import {
   AppendTooLarge,
   EventStoreBusy,
+  EventStoreUnavailable,
   TooBusy,
   WrongExpectedRevision,
 } from '@patchtrail/event-store';
 import { KeysUnavailable } from '@patchtrail/auth';
+import { isUnreachable } from '@patchtrail/postgres';
 import { statusOf, titleOf } from './problem-codes.js';
 
 /** `field` is a path into the request: `rings[0].cap.value`. */
@@ -51,6 +53,9 @@ export function invalidField(field: string, rule: string): Problem {
   return problem('invalid-request', `${field} ${rule}.`, [{ field, rule }]);
 }
 
+const UNAVAILABLE =
+  'What this needs does not answer. It may have been done all the same: repeat it with the same Idempotency-Key.';
+
 /** The refusal that an error stands for; `null` when it is unexpected. */
 export function asProblem(error: unknown): Problem | null {
   if (error instanceof Problem) return error;
@@ -67,8 +72,16 @@ export function asProblem(error: unknown): Problem | null {
   if (error instanceof AppendTooLarge) {
     return problem('append-too-large', 'What would be recorded is larger than one append may be.');
   }
+  return notNow(error);
+}
+
+/** 503: the same request may do later. */
+function notNow(error: unknown): Problem | null {
   if (error instanceof TooBusy || error instanceof EventStoreBusy) {
     return problem('busy', 'Too much is asked at the moment. Nothing was done: ask again later.');
+  }
+  if (error instanceof EventStoreUnavailable || isUnreachable(error)) {
+    return problem('unavailable', UNAVAILABLE);
   }
   if (error instanceof KeysUnavailable) {
     return problem('keys-unavailable', 'Tokens cannot be verified at the moment.');
