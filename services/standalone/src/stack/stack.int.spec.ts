@@ -13,6 +13,7 @@ import {
   untilRollout,
   type World,
 } from '../rollouts.suite.js';
+import { UNTIL_INPUT_ENDS } from '../until-input-ends.js';
 import { killChild, processesOf } from './processes.suite.js';
 
 const STACK = 'stack/main.ts';
@@ -88,7 +89,7 @@ lane('the stack', await missingOwnKafka(), () => {
   it(
     'brings agents to both replicas of deployment, and goes on while processes are killed',
     async () => {
-      const product = await world.start(STACK);
+      const product = await world.start(STACK, UNTIL_INPUT_ENDS);
       const machines = await world.enrol(product, 'all', ['pilot', 'broad', 'broad', 'broad']);
       const people = await world.people(product);
       await eventually(() => expect(askedForLeases().size).toBe(2), SLOW);
@@ -119,7 +120,7 @@ lane('the stack', await missingOwnKafka(), () => {
   it(
     'leaves nothing running, told to stop or killed, and finds its data at the next start',
     async () => {
-      let product = await world.start(STACK);
+      let product = await world.start(STACK, UNTIL_INPUT_ENDS);
       const { pat } = await world.people(product);
       const group = { name: 'Kept', selector: { attributes: { department: 'Finance' } } };
       const { body: made } = await pat.post<{ groupId: string }>('/v1/device-groups', group);
@@ -136,7 +137,7 @@ lane('the stack', await missingOwnKafka(), () => {
         expect(exit).toEqual({ code: isKill ? null : 0, signal: isKill ? signal : null });
         await eventually(async () => expect(await census()).toEqual({}), SLOW);
 
-        product = await world.start(STACK);
+        product = await world.start(STACK, UNTIL_INPUT_ENDS);
         const { aud } = await world.people(product);
         const { body } = await aud.get(`/v1/device-groups/${made.groupId}`);
         expect(body).toMatchObject({ data: { name: 'Kept' } });
