@@ -54,16 +54,25 @@ const MUTANT_STILL_MS_MAX = 15_000;
 const REST_MS_MAX = 300_000;
 const AGAIN_MAX = 6;
 const SAY_MS = 15_000;
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const FAULTS_SHOWN = 5;
 
-/** One run: a workload, a schedule of faults, and what the oracle says of what is left. */
+/**
+ * One run: a workload, a schedule of faults, and what the oracle says of what is left. It ends what
+ * it started, also when it is told to end itself.
+ */
 export async function runFaults(options: RunOptions): Promise<Run> {
   const since = performance.now();
   const parts = createParts();
+  const giveUp = () => {
+    void parts.stop().finally(() => process.exit(1));
+  };
+  for (const signal of SIGNALS) process.once(signal, giveUp);
   try {
     const run = await running(options, parts);
     return { ...run, ms: performance.now() - since };
   } finally {
+    for (const signal of SIGNALS) process.off(signal, giveUp);
     await parts.stop();
   }
 }

@@ -18,7 +18,10 @@ export type MutatedHost = Readonly<{
   db?: (db: Database) => Database;
 }>;
 
-const LATE_MS = 300;
+/** Long enough that a kill in between is likely. */
+const LATE_MS = 800;
+const SLOW_MS = 60;
+const INBOX_MS = 20;
 const EVERY = 15;
 
 /** `true` for one call in so many. */
@@ -27,11 +30,19 @@ function everyNth(n: number): () => boolean {
   return () => (calls += 1) % n === 0;
 }
 
+/** Only those who keep streams come by there, with whatever else they have in hand. */
+const ON_STREAMS: readonly Point[] = [
+  'append-checkpoint',
+  'projection',
+  'append-checkpoint',
+  'projection',
+];
+
 export const MUTATED_HOSTS: readonly MutatedHost[] = [
   {
     name: 'a command is answered before it is stored',
     rules: ['acknowledged-once', 'published'],
-    points: ['random', 'random', 'random', 'random'],
+    points: ON_STREAMS,
     store: (store) => ({ ...store, append: answeringEarly(store) }),
   },
   {
@@ -48,8 +59,8 @@ export const MUTATED_HOSTS: readonly MutatedHost[] = [
   },
   {
     name: 'a checkpoint does not wait for the acknowledgement',
-    rules: ['published'],
-    points: ['random', 'random', 'random', 'random'],
+    rules: ['published', 'in-order'],
+    points: ON_STREAMS,
     bus: (bus) => ({
       ...portsOf(bus),
       publish: (topic, messages) => {
@@ -67,7 +78,7 @@ export const MUTATED_HOSTS: readonly MutatedHost[] = [
   {
     name: 'an offset does not wait for the effect',
     rules: ['seen-by-all', 'acted-once'],
-    points: ['random', 'random', 'random', 'random'],
+    points: ON_STREAMS,
     bus: (bus) => ({
       ...portsOf(bus),
       run: (options) => {
@@ -82,7 +93,7 @@ export const MUTATED_HOSTS: readonly MutatedHost[] = [
   {
     name: 'the inbox is outside the transaction of the effect',
     rules: ['acted-once'],
-    points: ['random', 'random', 'random', 'random'],
+    points: ON_STREAMS,
     db: (db) => inTransactions(db, (tx) => ({ ...tx, run: inboxOn(db, tx) })),
   },
   {
@@ -179,7 +190,7 @@ function inboxOn(db: Database, tx: Sql): Sql['run'] {
   return async (statement, values) => {
     if (!statement.trimStart().startsWith('INSERT INTO inbox')) return tx.run(statement, values);
     const inserted = await db.run(statement, values);
-    await pause(LATE_MS / EVERY);
+    await pause(INBOX_MS);
     return inserted;
   };
 }
@@ -225,7 +236,7 @@ function slow(bus: Bus): Bus {
     ...portsOf(bus),
     publish: async (topic, messages) => {
       await bus.publish(topic, messages);
-      await pause(LATE_MS);
+      await pause(SLOW_MS);
     },
   };
 }
