@@ -4,7 +4,7 @@ import { openKafkaBus } from './kafka-bus.js';
 
 /** Publishes and consumes in a process of its own, publishes once more when told to, and closes. */
 const [, , brokers = ''] = argv;
-const bus = await openKafkaBus({ brokers: brokers.split(','), publishMs: 1_000 });
+const bus = await openKafkaBus({ brokers: brokers.split(','), publishMs: 5_000 });
 const topic = unique('visit');
 await bus.ensureTopic(topic, 2);
 await bus.publish(topic, [messageOf('key')]);

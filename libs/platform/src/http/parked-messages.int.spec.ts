@@ -157,7 +157,7 @@ describe('parked messages', () => {
     }).done;
   };
   const unusedBus: Bus = {
-    publish,
+    publish: () => Promise.resolve(),
     ensureTopic: () => Promise.resolve(),
     run: () => Promise.resolve(),
     lag: () => Promise.resolve(0n),
