@@ -9,7 +9,7 @@ import {
 import { groupSize } from '../observed-append.js';
 import { positionFrom } from '../position.js';
 import { int4Array, jsonArray, textArray, uuidArray } from './binary-array.js';
-import { isConnectionLost, isLockTimeout, isPassing, refuse } from './connections.js';
+import { isConnectionLost, isLockTimeout, isPassing, refusalOf } from './connections.js';
 import { EventStoreBusy } from './event-store-busy.js';
 import { merged, type Merged, type Outcome } from './merged.js';
 
@@ -97,14 +97,14 @@ async function store(
     });
   } catch (error) {
     if (isLockTimeout(error)) throw new EventStoreBusy('locked', { cause: error });
-    if (isPassing(error) || appends.length === 1) refuse(error);
+    if (isPassing(error) || appends.length === 1) throw refusalOf(error);
   }
   const outcomes: Outcome<AppendResult>[] = [];
   for (const append of appends) {
     outcomes.push(
       await storeTogether(pool, [append]).then(
         ([outcome]) => outcome ?? { ok: false, error: new Error('An append had no outcome.') },
-        (error: unknown) => ({ ok: false, error }),
+        (error: unknown) => ({ ok: false, error: refusalOf(error) }),
       ),
     );
   }

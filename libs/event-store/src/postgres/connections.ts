@@ -55,15 +55,19 @@ export async function rowsOf<R extends QueryResultRow>(
   pool: Pool,
   query: QueryConfig,
 ): Promise<R[]> {
-  const { rows } = await pool.query<R>(query).catch(refuse);
-  return rows;
+  try {
+    const { rows } = await pool.query<R>(query);
+    return rows;
+  } catch (error) {
+    throw refusalOf(error);
+  }
 }
 
-/** For `catch`. @throws EventStoreUnavailable for what may pass, anything else as it is */
-export function refuse(error: unknown): never {
-  if (!isPassing(error)) throw error;
+/** `EventStoreUnavailable` for what may pass, anything else as it is. */
+export function refusalOf(error: unknown): unknown {
+  if (!isPassing(error)) return error;
   const reason = error instanceof Error && error.message !== '' ? error.message : String(error);
-  throw new EventStoreUnavailable(`The event store gave no answer: ${reason}`, { cause: error });
+  return new EventStoreUnavailable(`The event store gave no answer: ${reason}`, { cause: error });
 }
 
 export function isLockTimeout(error: unknown): boolean {
