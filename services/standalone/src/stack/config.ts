@@ -31,8 +31,9 @@ function refuse(variable: string, rule: string, isBroken: () => boolean): void {
   if (isBroken()) throw new ConfigError([{ variable, rule }]);
 }
 
-/** What is the same for every process: where programs are, whose tokens count, where spans go. */
-const INHERITED = /^(PATH|HOME|LANG|TZ|LC_\w+|NODE_\w+|XDG_\w+|AUTH_\w+|KAFKA_\w+|OTEL_\w+)$/;
+/** What is the same for every process: programs, tokens, spans, and how often discovery looks. */
+const INHERITED =
+  /^(PATH|HOME|LANG|TZ|LC_\w+|NODE_\w+|XDG_\w+|AUTH_\w+|KAFKA_\w+|OTEL_\w+|DISCOVERY_\w+_MS)$/;
 
 /** The environment of a child: what is the same for all, and these. */
 export function childEnvironment(
