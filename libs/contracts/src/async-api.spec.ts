@@ -7,6 +7,7 @@ import {
   asyncApiDocument,
   type CloudEvent,
   CONSUMERS,
+  deadLetterTopic,
   INTEGRATION_EVENTS,
   TOPIC_PARTITIONS,
   TOPICS,
@@ -90,7 +91,7 @@ describe('the AsyncAPI document that is checked in', () => {
   });
 
   it('has a channel for every topic, with its partitions and its messages', () => {
-    expect(Object.keys(document.channels)).toEqual(TOPICS);
+    expect(Object.keys(document.channels).filter((name) => !name.endsWith('.dlq'))).toEqual(TOPICS);
     for (const topic of TOPICS) {
       const types = INTEGRATION_EVENTS.filter((each) => each.topic === topic);
       expect(Object.keys(document.channels[topic]?.messages ?? {})).toEqual(
@@ -116,6 +117,35 @@ describe('the AsyncAPI document that is checked in', () => {
       expect(on.filter(([, { action }]) => action === 'receive').map(([name]) => name)).toEqual(
         readers.map(({ group }) => `${group}:${topic}`),
       );
+    }
+  });
+
+  const reads = Object.values(CONSUMERS).flatMap(({ group, topics }) =>
+    [...topics].map((topic) => ({ group, letters: deadLetterTopic(topic, group) })),
+  );
+
+  it.each(reads)('says where $group sets aside what it cannot handle: $letters', ({ letters }) => {
+    expect(document.channels[letters]).toMatchObject({
+      address: letters,
+      bindings: { kafka: { topic: letters, partitions: 1 } },
+      messages: { DeadLetter: { $ref: '#/components/messages/DeadLetter' } },
+    });
+    expect(document.operations[letters]).toMatchObject({
+      action: 'send',
+      channel: { $ref: `#/channels/${letters}` },
+    });
+  });
+
+  it('has a dead letter as an example that says where it came from and why', () => {
+    const { headers, payload, examples } = messageNamed('DeadLetter');
+    expect(examples).toHaveLength(1);
+    for (const example of examples) {
+      expect(faultsOf(headers, example.headers)).toEqual([]);
+      expect(faultsOf(payload, example.payload)).toEqual([]);
+      expect(faultsOf(headers, { ...example.headers, ce_originaloffset: 'x' })).toHaveLength(1);
+      const { ce_consumergroup: group, ...rest } = example.headers as Record<string, string>;
+      expect(group).toBe('prioritization.on-discovery');
+      expect(faultsOf(headers, rest)).toHaveLength(1);
     }
   });
 

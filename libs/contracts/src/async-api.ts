@@ -1,9 +1,16 @@
 import type { CloudEvent } from './cloud-event.js';
 import { CONSUMERS, type ConsumerGroup } from './consumers.js';
+import {
+  DEAD_LETTER_PARTITIONS,
+  type DeadLetterOrigin,
+  deadLetterTopics,
+  MALFORMED_MESSAGE,
+} from './dead-letter.js';
 import type { EventDefinition } from './define-event.js';
 import { INTEGRATION_EVENTS, TOPIC_PARTITIONS, TOPICS } from './integration-events.js';
 
 const HEADERS = 'CloudEventHeaders';
+const DEAD_LETTER = 'DeadLetter';
 /** Of the AsyncAPI bindings for Kafka. */
 const bindingVersion = '0.5.0';
 
@@ -36,6 +43,15 @@ const HEADERS_SCHEMA = {
   ],
 };
 
+const ORIGIN: Readonly<Record<`ce_${keyof DeadLetterOrigin}`, object>> = {
+  ce_originaltopic: text('The topic that it was read from.'),
+  ce_originalpartition: { type: 'string', pattern: '^\\d+$' },
+  ce_originaloffset: { type: 'string', pattern: '^\\d+$' },
+  ce_consumergroup: text('Who could not handle it.'),
+  ce_errorcode: text('contract-violation, or what the failure is called.'),
+  ce_errormessage: { type: 'string', description: 'Why, in one line.' },
+};
+
 /** The messages that stand as examples, by type. */
 export type ExampleMessages = ReadonlyMap<string, CloudEvent>;
 
@@ -61,15 +77,18 @@ export function asyncApiDocument(examples: ExampleMessages): string {
         variables: { broker: { default: 'localhost:9092' } },
       },
     },
-    channels: byName(TOPICS, channelOf),
-    operations: { ...sending(), ...receiving() },
+    channels: { ...byName(TOPICS, channelOf), ...deadLetterChannels() },
+    operations: { ...sending(), ...receiving(), ...settingAside() },
     components: {
-      messages: Object.fromEntries(
-        INTEGRATION_EVENTS.map((definition) => [
-          definition.type,
-          messageOf(definition, examples.get(definition.type)),
-        ]),
-      ),
+      messages: {
+        ...Object.fromEntries(
+          INTEGRATION_EVENTS.map((definition) => [
+            definition.type,
+            messageOf(definition, examples.get(definition.type)),
+          ]),
+        ),
+        [DEAD_LETTER]: deadLetterMessage(examples),
+      },
       schemas: {
         [HEADERS]: HEADERS_SCHEMA,
         ...Object.fromEntries(INTEGRATION_EVENTS.map(({ type, schema }) => [type, schema])),
@@ -165,4 +184,70 @@ function receivingOf(group: string, topic: string) {
     channel: ref('channels', topic),
     bindings: { kafka: { groupId: { type: 'string', enum: [group] }, bindingVersion } },
   };
+}
+
+function deadLetterChannels() {
+  const topics = deadLetterTopics().map(({ letters }) => letters);
+  return byName(topics, (topic) => ({
+    address: topic,
+    description: 'Made when it is first needed.',
+    servers: [ref('servers', 'kafka')],
+    messages: { [DEAD_LETTER]: ref('components', 'messages', DEAD_LETTER) },
+    bindings: { kafka: { topic, partitions: DEAD_LETTER_PARTITIONS, bindingVersion } },
+  }));
+}
+
+function settingAside() {
+  const entries = deadLetterTopics().map(
+    ({ group, letters }) => [letters, settingAsideOf(group, letters)] as const,
+  );
+  return Object.fromEntries(entries);
+}
+
+function settingAsideOf(group: string, letters: string) {
+  return {
+    action: 'send',
+    title: `${group} sets aside what it cannot handle`,
+    channel: ref('channels', letters),
+    messages: [ref('channels', letters, 'messages', DEAD_LETTER)],
+  };
+}
+
+function deadLetterMessage(examples: ExampleMessages) {
+  const [example] = examples.values();
+  return {
+    name: DEAD_LETTER,
+    title: DEAD_LETTER,
+    summary:
+      'A copy of a message that breaks its contract or whose key was parked, with its cause. ' +
+      'It may come twice.',
+    contentType: 'application/json',
+    headers: {
+      allOf: [
+        ref('components', 'schemas', HEADERS),
+        { type: 'object', properties: ORIGIN, required: Object.keys(ORIGIN) },
+      ],
+    },
+    payload: {
+      description:
+        'The value as it was read, so it need not fit its schema; null if the copy would have ' +
+        `been too large. With ce_type ${MALFORMED_MESSAGE} whatever was there.`,
+    },
+    correlationId: { location: '$message.header#/ce_correlationid' },
+    bindings: { kafka: { key: text('The id of the aggregate.'), bindingVersion } },
+    ...(example === undefined ? {} : { examples: [letterOf(example)] }),
+  };
+}
+
+function letterOf(example: CloudEvent) {
+  const [place] = deadLetterTopics();
+  const origin: DeadLetterOrigin = {
+    originaltopic: place?.topic ?? '',
+    originalpartition: '3',
+    originaloffset: '1207',
+    consumergroup: place?.group ?? '',
+    errorcode: 'contract-violation',
+    errormessage: 'data.patchId: must be a UUID',
+  };
+  return exampleOf({ ...example, ...origin });
 }

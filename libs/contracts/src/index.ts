@@ -12,6 +12,12 @@ export {
   toCloudEvent,
 } from './define-event.js';
 export { type ConsumerGroup, CONSUMERS } from './consumers.js';
+export {
+  DEAD_LETTER_PARTITIONS,
+  type DeadLetterOrigin,
+  deadLetterTopic,
+  MALFORMED_MESSAGE,
+} from './dead-letter.js';
 export { decoder } from './decoder.js';
 export { Cap, Change, digestOf, PatchRef, Plan, Ring } from './change.js';
 export {

@@ -1,16 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { assertData, type CloudEvent } from '@patchtrail/contracts';
+import { assertData, type CloudEvent, deadLetterTopic } from '@patchtrail/contracts';
 import { DomainError } from '@patchtrail/event-sourcing';
 import { eventually, silentLog } from '@patchtrail/testing';
 import { publishDeadLetter } from './dead-letter.js';
-import {
-  type Apply,
-  type Bus,
-  consume,
-  deadLetterTopic,
-  MESSAGE_BYTES_MAX,
-  parkedCount,
-} from './index.js';
+import { type Apply, type Bus, consume, MESSAGE_BYTES_MAX, parkedCount } from './index.js';
 import { openStage, Sent, type Stage } from './messaging.suite.js';
 import { messageOf } from './test-messages.suite.js';
 

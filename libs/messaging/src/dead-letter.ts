@@ -1,18 +1,19 @@
-import { assertCloudEvent, type CloudEvent, ContractViolation } from '@patchtrail/contracts';
+import {
+  assertCloudEvent,
+  type CloudEvent,
+  ContractViolation,
+  DEAD_LETTER_PARTITIONS,
+  type DeadLetterOrigin,
+  deadLetterTopic,
+  MALFORMED_MESSAGE,
+} from '@patchtrail/contracts';
 import { failureColumns } from '@patchtrail/postgres';
 import { type Bus, BusRefusal, type Delivery } from './bus.js';
 import { within } from './deadline.js';
 import type { Log } from './log.js';
 
-/** They are few, and all that a reader must keep is their order. */
-const PARTITIONS = 1;
 /** Less than a transaction may be idle. */
 const SEND_MS_MAX = 20_000;
-
-/** Where copies of what a group could not handle are, for people and programs that watch the bus. */
-export function deadLetterTopic(topic: string, group: string): string {
-  return `${topic}.${group}.dlq`;
-}
 
 export type DeadLetterOptions = Readonly<{
   bus: Pick<Bus, 'ensureTopic' | 'publish'>;
@@ -45,7 +46,7 @@ async function send(
   topic: string,
   letter: CloudEvent,
 ): Promise<void> {
-  await bus.ensureTopic(topic, PARTITIONS);
+  await bus.ensureTopic(topic, DEAD_LETTER_PARTITIONS);
   try {
     await bus.publish(topic, [letter]);
   } catch (error) {
@@ -55,17 +56,11 @@ async function send(
   }
 }
 
-/** CloudEvents' names are of lower-case letters and digits. */
-type Origin = Readonly<{
-  originaltopic: string;
-  originalpartition: string;
-  originaloffset: string;
-  consumergroup: string;
-  errorcode: string;
-  errormessage: string;
-}>;
-
-function deadLetterOf(group: string, delivery: Delivery, error: unknown): CloudEvent & Origin {
+function deadLetterOf(
+  group: string,
+  delivery: Delivery,
+  error: unknown,
+): CloudEvent & DeadLetterOrigin {
   const { topic, partition, offset, message } = delivery;
   const { code, cause } = failureColumns(error);
   return {
@@ -93,7 +88,7 @@ function isWellFormed(message: CloudEvent): boolean {
 function envelopeFor({ topic, partition, offset, message }: Delivery): CloudEvent {
   const at = new Date().toISOString();
   const place = `${String(partition)}/${String(offset)}`;
-  const type = 'org.patchtrail.messaging.MalformedMessage.v1';
+  const type = MALFORMED_MESSAGE;
   return {
     ...{ specversion: '1.0', id: place, source: '/patchtrail/messaging', type },
     ...{ subject: `${topic}/${place}`, time: at, recordedtime: at, partitionkey: place },

@@ -9,7 +9,6 @@ export {
 } from './bus.js';
 export type { Apply } from './apply.js';
 export { consume, type ConsumeOptions } from './consume.js';
-export { deadLetterTopic } from './dead-letter.js';
 export { enqueue } from './enqueue.js';
 export type { Log } from './log.js';
 export { messagingMigrations } from './migrations.js';

@@ -1,11 +1,11 @@
 import { afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { assertData } from '@patchtrail/contracts';
+import { assertData, deadLetterTopic } from '@patchtrail/contracts';
 import { DomainError } from '@patchtrail/event-sourcing';
 import { eventually, runScript, silentLog } from '@patchtrail/testing';
 import { missingKafka, testBrokers } from '@patchtrail/testing/kafka';
 import { lane } from '@patchtrail/testing/lane';
 import { type IHeaders, Kafka, type KafkaMessage, logLevel, Partitioners } from 'kafkajs';
-import { type Apply, consume, deadLetterTopic, parkedCount, replayParked } from '../index.js';
+import { type Apply, consume, parkedCount, replayParked } from '../index.js';
 import { openStage, Sent, type Stage } from '../messaging.suite.js';
 import { unique } from '../test-messages.suite.js';
 import { type KafkaBus, openKafkaBus } from './kafka-bus.js';
