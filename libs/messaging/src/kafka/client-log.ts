@@ -5,6 +5,9 @@ import type { Log } from '../log.js';
 const QUIET_MS = 10_000;
 const LINES_MAX = 100;
 
+const NOISE =
+  /^(Response |The group is rebalancing|Limiting retries|Connection error: this client is closed)/;
+
 /**
  * The client's warnings and errors as warnings of ours: what matters is thrown as well, and is
  * logged by its level where it is caught. Nothing is written to the console.
@@ -27,9 +30,10 @@ export function logCreator(log: Log | undefined): LogCreator {
 
 /**
  * An answer that is an error is always thrown too, and most of them are ordinary: a coordinator
- * that is loading, a member that needs an id, a topic that exists. So is a rebalance.
+ * that is loading, a member that needs an id, a topic that exists. So is a rebalance, and what a
+ * client that was closed still tries.
  */
 function isNoise({ level, log }: LogEntry): boolean {
   if (level > logLevel.WARN) return true;
-  return /^(Response |The group is rebalancing|Limiting retries)/.test(log.message);
+  return NOISE.test(log.message);
 }
