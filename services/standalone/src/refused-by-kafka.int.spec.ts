@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { CONSUMERS } from '@patchtrail/contracts';
+import type { RunningScript } from '@patchtrail/testing';
 import { missingKafka, testBrokers } from '@patchtrail/testing/kafka';
 import { lane } from '@patchtrail/testing/lane';
 import kafkajs, { type Consumer, Kafka, logLevel, type PartitionAssigner } from 'kafkajs';
@@ -11,6 +12,7 @@ import { runProduct } from './product.suite.js';
 
 const TOPIC = 'foreign.things.v1';
 const NAME = 'OwnRules';
+const PRODUCT_MS_MAX = 240_000;
 
 /** Shares out partitions by rules that nobody else in its group knows. */
 const ownRules: PartitionAssigner = (options) => {
@@ -24,6 +26,7 @@ lane('the product that Kafka refuses for good', await missingKafka(), () => {
   let brokers: readonly string[];
   let prefix: string;
   let foreign: Consumer;
+  let product: RunningScript;
   beforeEach(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'patchtrail-refused-'));
     prefix = `${randomUUID()}.`;
@@ -44,19 +47,24 @@ lane('the product that Kafka refuses for good', await missingKafka(), () => {
     await joined;
   });
   afterEach(async () => {
+    await product.kill();
     await foreign.disconnect();
     await rm(dataDir, { recursive: true, force: true });
   });
 
-  it('says so, stops in order and ends with status 1 for whoever supervises it', async () => {
-    const env = { KAFKA_BROKERS: brokers.join(','), KAFKA_PREFIX: prefix };
-    const product = runProduct({ dataDir, env });
-    expect(await product.exited).toEqual({ code: 1, signal: null });
-    const log = product.errors();
-    expect(log).toMatch(
-      /ended the member of \S*deployment\.on-approval for good: .*protocols are incompatible/,
-    );
-    expect(log).toContain('Patchtrail cannot go on and stops.');
-    expect(log).not.toMatch(/Not everything could be stopped|this client is closed/);
-  });
+  it(
+    'says so, stops in order and ends with status 1 for whoever supervises it',
+    async () => {
+      const env = { KAFKA_BROKERS: brokers.join(','), KAFKA_PREFIX: prefix };
+      product = runProduct({ dataDir, env });
+      expect(await product.exited).toEqual({ code: 1, signal: null });
+      const log = product.errors();
+      expect(log).toMatch(
+        /ended the member of \S*deployment\.on-approval for good: .*protocols are incompatible/,
+      );
+      expect(log).toContain('Patchtrail cannot go on and stops.');
+      expect(log).not.toMatch(/Not everything could be stopped|this client is closed/);
+    },
+    PRODUCT_MS_MAX,
+  );
 });
