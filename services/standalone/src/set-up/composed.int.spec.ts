@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { createLocalIssuer } from '@patchtrail/auth';
 import { createLogger } from '@patchtrail/platform';
 import { removePostgres, type RunningPostgres, startPostgres } from '@patchtrail/postgres';
 import { eventually, runScript, type RunningScript } from '@patchtrail/testing';
@@ -13,7 +12,13 @@ import { lane } from '@patchtrail/testing/lane';
 import { clientFor } from '../demo/client.js';
 import { OF_THE_TEST_RUN } from '../product.suite.js';
 import { SERVICE_NAMES } from '../services.js';
-import { type ComposeService, environmentOf, ownServices } from './compose.suite.js';
+import {
+  type ComposeService,
+  environmentOf,
+  inRoot,
+  ownServices,
+  textOf,
+} from './compose.suite.js';
 
 const START_MS_MAX = 300_000;
 
@@ -53,13 +58,14 @@ lane('what docker-compose.yml starts, without its containers', await missingKafk
   };
   const KAFKA_PREFIX = `composed-${randomUUID().slice(0, 8)}.`;
 
+  const here = (text: string) =>
+    places.reduce((left, [there, place]) => left.replace(there, place), text);
   const run = (name: string): RunningScript => {
     const service = own.get(name);
     if (service === undefined) throw new Error(`There is no service ${name}.`);
-    const given = Object.entries(environmentOf(service, passwordOf)).map(([variable, text]) => {
-      const here = places.reduce((left, [there, place]) => left.replace(there, place), text);
-      return [variable, here] as const;
-    });
+    const given = Object.entries(environmentOf(service, passwordOf)).map(
+      ([variable, text]) => [variable, here(text)] as const,
+    );
     const env = {
       ...{ ...OF_THE_TEST_RUN, PATCHTRAIL_HOST: '127.0.0.1', PATCHTRAIL_PORT: '0' },
       ...{ PATCHTRAIL_DATA_DIR: workDir, ...Object.fromEntries(given) },
@@ -74,6 +80,16 @@ lane('what docker-compose.yml starts, without its containers', await missingKafk
   };
   const urlOf = async (script: RunningScript) => {
     return /http\S+/.exec(await script.line(/ is ready at http/, START_MS_MAX))?.[0] ?? '';
+  };
+  const tokenAsTheReadmeSays = async () => {
+    const command = /docker compose run --rm set-up node (\S+) (.+)$/m.exec(
+      await textOf('README.md'),
+    );
+    const [, program = '', args = ''] = command ?? [];
+    const source = program.replace('/dist/', '/src/').replace(/\.js$/, '.ts');
+    const script = runScript(inRoot(source), { args: here(args).replaceAll("'", '').split(' ') });
+    expect(await script.exited).toEqual({ code: 0, signal: null });
+    return script.lines()[0] ?? '';
   };
   const setUp = async () => {
     const script = run('set-up');
@@ -100,9 +116,7 @@ lane('what docker-compose.yml starts, without its containers', await missingKafk
       });
       expect(await setUp()).toHaveLength(2);
 
-      const issuer = await createLocalIssuer(join(workDir, 'issuer'));
-      const person = { sub: 'pat', roles: ['platform-engineer'], departments: ['*'] } as const;
-      const pat = clientFor(door, await issuer.mint({ ...person, ttlSeconds: 600 }));
+      const pat = clientFor(door, await tokenAsTheReadmeSays());
       const ring = { selector: {}, bakeMs: 0, deadlineMs: 600_000 };
       const gate = { successPercentMin: 100, failuresMax: 0 };
       const { body } = await pat.post<{ templateId: string }>('/v1/plan-templates', {
