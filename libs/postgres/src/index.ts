@@ -19,6 +19,6 @@ export {
   type RunningPostgres,
   startPostgres,
 } from './server/start-postgres.js';
-export { isUnreachable, type Sql, SqlError } from './sql.js';
+export { isContended, isUnreachable, type Sql, SqlError } from './sql.js';
 export { holdInstanceLock } from './instance-lock.js';
 export { type DatabaseSpec, provision, type Provisioned } from './provision.js';

@@ -42,6 +42,13 @@ export function asSqlError(error: unknown): unknown {
   return new SqlError(message || String(code), code, errorField(error, 'constraint'));
 }
 
+const CONTENDED = ['55P03', '40P01', '40001'];
+
+/** A lock timeout, a deadlock or a serialization failure: the same may do later. */
+export function isContended(error: unknown): boolean {
+  return error instanceof SqlError && CONTENDED.some((code) => code === error.code);
+}
+
 /** Statements on one connection. TypeORM's structured result has one shape for all of them. */
 export function sqlOn(runner: QueryRunner): Sql {
   const query = async <T>(sql: string, values?: readonly unknown[]): Promise<QueryResult<T>> => {

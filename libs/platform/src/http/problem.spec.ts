@@ -29,6 +29,12 @@ describe('problems', () => {
     [new SqlError('connect ECONNREFUSED', 'ECONNREFUSED', undefined), 503, 'unavailable'],
     [new SqlError('Connection terminated', undefined, undefined), 503, 'unavailable'],
     [new SqlError('terminating connection', '57P01', undefined), 503, 'unavailable'],
+    [
+      new SqlError('canceling statement due to lock timeout', '55P03', undefined),
+      503,
+      'unavailable',
+    ],
+    [new SqlError('deadlock detected', '40P01', undefined), 503, 'unavailable'],
     [new KeysUnavailable('gone'), 503, 'keys-unavailable'],
     [notFound('endpoint 7'), 404, 'not-found'],
   ])('%s has a status', (error, status, code) => {

@@ -8,7 +8,7 @@ import {
   WrongExpectedRevision,
 } from '@patchtrail/event-store';
 import { KeysUnavailable } from '@patchtrail/auth';
-import { isUnreachable } from '@patchtrail/postgres';
+import { isContended, isUnreachable } from '@patchtrail/postgres';
 import { statusOf, titleOf } from './problem-codes.js';
 
 /** `field` is a path into the request: `rings[0].cap.value`. */
@@ -80,7 +80,7 @@ function notNow(error: unknown): Problem | null {
   if (error instanceof TooBusy || error instanceof EventStoreBusy) {
     return problem('busy', 'Too much is asked at the moment. Nothing was done: ask again later.');
   }
-  if (error instanceof EventStoreUnavailable || isUnreachable(error)) {
+  if (error instanceof EventStoreUnavailable || isUnreachable(error) || isContended(error)) {
     return problem('unavailable', UNAVAILABLE);
   }
   if (error instanceof KeysUnavailable) {
