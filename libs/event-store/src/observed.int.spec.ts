@@ -181,6 +181,45 @@ describe('what follows from an event', () => {
     expect(effect).toMatchObject({ traceId: reacted?.traceId, parentSpanId: reacted?.spanId });
   });
 
+  it('is a trace for each event that is taken with others, which goes on from it', async () => {
+    let isRefused = true;
+    const got: StoredEvent[] = [];
+    const reactTogether = (events: readonly StoredEvent[]) => {
+      got.push(...events);
+      return isRefused ? Promise.reject(new Error('refused')) : Promise.resolve();
+    };
+    const react = () => {
+      isRefused = false;
+      return Promise.resolve();
+    };
+    await order('a');
+    await order('b');
+    const start = (name: string) => {
+      const reaction = runReaction({ ...followed(name), react, reactTogether });
+      running.push(reaction);
+      return eventually(async () => expect(await reaction.reachedHead(1_000)).toBe(true));
+    };
+    await start('spec.failing');
+    got.length = 0;
+    await start('spec.together');
+    const text = await telemetry.scrape();
+    const spans = await telemetry.stop();
+    const causes = named(spans, `handle ${category}`).map(({ traceId, spanId }) => {
+      return { traceId, spanId };
+    });
+    const reacted = named(spans, 'react spec.together');
+    expect(reacted.map(({ links }) => links)).toMatchObject(causes.map((cause) => [cause]));
+    expect(got.map(({ metadata: { traceparent } }) => traceIdOf(traceparent))).toEqual(
+      reacted.map(({ traceId }) => traceId),
+    );
+    const results = (name: string) =>
+      named(spans, name).map(({ attributes }) => attributes.get('patchtrail.reaction.result'));
+    expect(results('react spec.together')).toEqual(['acted', 'acted']);
+    expect(results('react spec.failing')).toEqual(['failed', 'failed', 'acted', 'acted']);
+    const of = { 'patchtrail.subscription.name': 'spec.together' };
+    expect(sampleOf(text, 'patchtrail.reaction.duration.count', of)).toBe(2);
+  });
+
   it('shows lag and what is parked, then none', async () => {
     let isBroken = true;
     const react = () => (isBroken ? Promise.reject(new Error('broken')) : Promise.resolve());

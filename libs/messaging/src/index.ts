@@ -13,7 +13,7 @@ export { enqueue } from './enqueue.js';
 export type { Log } from './log.js';
 export { messagingMigrations } from './migrations.js';
 export { outboxLag, type RelayLag } from './outbox.js';
-export { BusAway, judgePublication, publisherOn } from './publisher.js';
+export { type MessagesOf, type Outgoing, type Publication, publicationOn } from './publication.js';
 export {
   type ParkedMessage,
   parkedInOutbox,

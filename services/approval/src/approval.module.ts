@@ -8,7 +8,7 @@ import {
   runReaction,
   runTimers,
 } from '@patchtrail/event-store';
-import { consume, judgePublication, publisherOn } from '@patchtrail/messaging';
+import { consume, publicationOn } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
@@ -23,7 +23,7 @@ import {
   type Service,
 } from '@patchtrail/platform';
 import { expireWith } from './adapters/event-store/expire.js';
-import { publishTo } from './adapters/event-store/publish.js';
+import { messagesOf } from './adapters/event-store/publish.js';
 import { REQUEST_PREFIX, streamsOf } from './adapters/event-store/streams.js';
 import { APPROVAL_CONTEXT, type ApprovalContext } from './adapters/http/approval-context.js';
 import { ApprovalPoliciesController } from './adapters/http/approval-policies.controller.js';
@@ -49,10 +49,10 @@ export async function createApproval(
   await bindStore(db, store);
   const streams = streamsOf(store);
   const lists = listsIn(db);
-  const publish = publishTo(publisherOn(bus));
+  const publication = publicationOn(bus, messagesOf);
   const elapse = expireWith(streams.requests, now);
   const consumers = { [FLEET_GROUP]: onFleet };
-  const reactions = { [PUBLISHING.name]: publish };
+  const reactions = { [PUBLISHING.name]: publication.react };
   const parked: ParkedSources = { db, consumers, streams: { store, reactions } };
   const work = background();
   const { signal } = work;
@@ -63,8 +63,7 @@ export async function createApproval(
     const follow = { store, db, signal, log };
     const projection = runProjection({ ...follow, ...approvalReadModels });
     readModels = projection;
-    const publication = { ...PUBLISHING, react: publish, judge: judgePublication };
-    const reaction = runReaction({ ...follow, ...publication });
+    const reaction = runReaction({ ...follow, ...PUBLISHING, ...publication });
     publishing = reaction;
     work.run({
       projection,

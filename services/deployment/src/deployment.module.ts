@@ -10,7 +10,7 @@ import {
   runTimers,
   type StoredEvent,
 } from '@patchtrail/event-store';
-import { consume, judgePublication, publisherOn } from '@patchtrail/messaging';
+import { consume, publicationOn } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
@@ -25,7 +25,7 @@ import {
   type Service,
 } from '@patchtrail/platform';
 import { elapseWith } from './adapters/event-store/elapse.js';
-import { publishTo } from './adapters/event-store/publish.js';
+import { messagesOf } from './adapters/event-store/publish.js';
 import { rolloutCodec } from './adapters/event-store/rollout-codec.js';
 import { wavePartCodec } from './adapters/event-store/wave-part-codec.js';
 import { AgentsController } from './adapters/http/agents.controller.js';
@@ -72,7 +72,9 @@ export async function createDeployment(
   const streams = createStreams(store, { rollout: rolloutCodec, wavePart: wavePartCodec });
   const work = background();
   const { signal } = work;
-  const reactions = reactionsOf(infra, streams, signal);
+  const driveOn = driverOf(infra, streams, signal);
+  const publication = publicationOn(bus, messagesOf(db, streams));
+  const reactions = { [DRIVER]: driveOn, [PUBLISHER]: publication.react };
   const authorize = onApproval(streams, now);
   const consumers = { [FLEET_GROUP]: onDiscovery, [APPROVAL_GROUP]: authorize };
   const parked: ParkedSources = { db, consumers, streams: { store, reactions } };
@@ -83,12 +85,8 @@ export async function createDeployment(
     const follow = { store, db, signal, log, prefixes: PREFIXES };
     const consuming = { bus, db, signal, log };
     const projection = runProjection({ ...follow, ...deploymentReadModels });
-    const driving = runReaction({ ...follow, name: DRIVER, react: reactions[DRIVER] });
-    const publishing = runReaction({
-      ...{ ...follow, name: PUBLISHER },
-      react: reactions[PUBLISHER],
-      judge: judgePublication,
-    });
+    const driving = runReaction({ ...follow, name: DRIVER, react: driveOn });
+    const publishing = runReaction({ ...follow, name: PUBLISHER, ...publication });
     readModels = projection;
     followers = { 'read-models': projection, driving, publishing };
     work.run({
@@ -135,12 +133,9 @@ export async function createDeployment(
   return { module, start, stop: work.stop, ready };
 }
 
-/** What follows from the events of rollouts and their parts, by the name of the reaction. */
-function reactionsOf({ db, bus, now }: Infra, streams: Streams, signal: AbortSignal) {
+/** What follows for rollouts and their parts from their events. */
+function driverOf({ db, bus, now }: Infra, streams: Streams, signal: AbortSignal) {
   const fleetSettled = fleetSettledOn(bus, signal);
   const driver = { streams, fleet: fleetIn(db), drafts: cohortDraftsIn(db), fleetSettled, now };
-  return {
-    [DRIVER]: (event: StoredEvent) => drive(driver, event),
-    [PUBLISHER]: publishTo(publisherOn(bus), db, streams),
-  };
+  return (event: StoredEvent) => drive(driver, event);
 }

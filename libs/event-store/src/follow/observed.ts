@@ -3,6 +3,7 @@ import {
   durations,
   gauges,
   inSpan,
+  type OpenSpan,
   openSpan,
   secondsSince,
   telemetryIsOn,
@@ -17,7 +18,7 @@ const PARKED = 'patchtrail.parked.keys';
 
 const reactionTime = durations(
   'patchtrail.reaction.duration',
-  'Of one event in a reaction, with every try.',
+  'Of one event in a reaction, with every try and with those it was taken with.',
 );
 const projectionTime = durations(
   'patchtrail.projection.duration',
@@ -84,7 +85,40 @@ export async function inReaction<T>(
   resultOf: (outcome: T) => string,
 ): Promise<T> {
   if (!telemetryIsOn()) return work();
-  const { stream, type, id, metadata } = event;
+  const { span, end } = openReaction(name, event);
+  let result = 'failed';
+  try {
+    const outcome = await (span === null ? work() : span.within(work));
+    result = resultOf(outcome);
+    return outcome;
+  } finally {
+    end(result);
+  }
+}
+
+/** A span for each of the events; the work gets them with its `traceparent`, to go on from it. */
+export async function inReactions(
+  name: string,
+  events: readonly StoredEvent[],
+  work: (events: readonly StoredEvent[]) => Promise<void>,
+): Promise<void> {
+  if (!telemetryIsOn()) return work(events);
+  const opened = events.map((event) => ({ event, ...openReaction(name, event) }));
+  let result = 'failed';
+  try {
+    await work(opened.map(({ event, span }) => goingOnFrom(event, span)));
+    result = 'acted';
+  } finally {
+    for (const { end } of opened) end(result);
+  }
+}
+
+function goingOnFrom(event: StoredEvent, span: OpenSpan | null): StoredEvent {
+  if (span === null) return event;
+  return { ...event, metadata: { ...event.metadata, traceparent: span.traceparent } };
+}
+
+function openReaction(name: string, { stream, type, id, metadata }: StoredEvent) {
   const about = { 'patchtrail.subscription.name': name };
   const span = openSpan(`react ${name}`, {
     ...{ kind: 'consumer', links: [metadata.traceparent] },
@@ -97,17 +131,13 @@ export async function inReaction<T>(
     },
   });
   const startedMs = performance.now();
-  let result = 'failed';
-  try {
-    const outcome = await (span === null ? work() : span.within(work));
-    result = resultOf(outcome);
-    return outcome;
-  } finally {
+  const end = (result: string) => {
     const told = { 'patchtrail.reaction.result': result };
     reactionTime.record(secondsSince(startedMs), { ...about, ...told });
     const failure = result === 'failed' || result === 'parked' ? result : null;
     span?.end({ failure, attributes: told });
-  }
+  };
+  return { span, end };
 }
 
 /** A batch of a projection as a span that links to those that its events were stored in. */

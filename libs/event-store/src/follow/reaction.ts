@@ -4,7 +4,7 @@ import type { EventStore, Position, StoredEvent } from '../event-store.js';
 import { backoffMs, pause } from '../pause.js';
 import { holdCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
 import { follow, type Followed, type Reader } from './follow.js';
-import { inReaction, observeReaction } from './observed.js';
+import { inReaction, inReactions, observeReaction } from './observed.js';
 import { isStreamParked, park, parkedStreams, recordRefusal } from './parked-events.js';
 import { createProgress, type Progress, type Projection } from './progress.js';
 
@@ -12,6 +12,7 @@ const TRIES_MAX = 10;
 const RETRY_MS = 20;
 const RETRY_MS_MAX = 5_000;
 const AHEAD_MAX = 50;
+const TOGETHER_MAX = 100;
 const LEASE_POLL_MS = 1_000;
 
 export type ReactionOptions = Followed &
@@ -19,6 +20,11 @@ export type ReactionOptions = Followed &
     db: Database;
     /** At least once per event: what it does must be harmless when done again. */
     react: (event: StoredEvent) => Promise<void>;
+    /**
+     * The same for up to a hundred events that wait together, at once. When it rejects, whatever it
+     * has done, each of them comes to `react`.
+     */
+    reactTogether?: (events: readonly StoredEvent[]) => Promise<void>;
     /** What a failure of `react` says about the event; `unclear` unless told. */
     judge?: (error: unknown) => Judgement;
     /** The longest wait before another try, in milliseconds; 5,000 by default. */
@@ -32,9 +38,9 @@ export type ReactionOptions = Followed &
 export type Judgement = 'hopeless' | 'outage' | 'unclear';
 
 /**
- * Acts on events in their order, one at a time, in one active instance per name over all processes
- * of a database; the others stand by, not caught up. The checkpoint follows the act, and an instance
- * that was replaced meanwhile can no longer move it. What the domain refuses is recorded in
+ * Acts on events in their order, one at a time unless they may be taken together, in one active
+ * instance per name over all processes of a database; the others stand by, not caught up. The
+ * checkpoint follows the act, and an instance that was replaced meanwhile can no longer move it. What the domain refuses is recorded in
  * `refused_events`. An event that keeps failing is parked in `parked_events` with its cause, and
  * later ones of its stream behind it; everything else goes on. While the store or the service's
  * database is away nothing is parked.
@@ -73,6 +79,65 @@ async function leaseOf(
 }
 
 function reactor(options: ReactionOptions, progress: Progress, lease: FencedLease): Reader {
+  const actor = createActor(options, progress, lease);
+  const batchMax = options.reactTogether === undefined ? 1 : TOGETHER_MAX;
+  let batch: StoredEvent[] = [];
+
+  /** False if it was stopped; what is left of the batch has not been acted on. */
+  const settle = async (): Promise<boolean> => {
+    const last = batch.at(-1);
+    const isOver = () => options.signal.aborted;
+    if (last !== undefined && !isOver() && (await areActedOn(options, batch))) {
+      await actor.pass(last.position, true, batch.length);
+      progress.advance(last.position);
+      batch = [];
+    }
+    for (let event = batch[0]; event !== undefined; event = batch[0]) {
+      if (isOver()) return false;
+      await actor.act(event);
+      progress.advance(event.position);
+      batch.shift();
+    }
+    return true;
+  };
+  const gather = async (event: StoredEvent) => {
+    const isAlone = actor.mayBeParked(event);
+    if (isAlone && !(await settle())) return;
+    batch.push(event);
+    if (isAlone || batch.length >= batchMax) await settle();
+  };
+
+  return {
+    resume: () => {
+      batch = [];
+      return actor.resume();
+    },
+    take: async (item) => {
+      if (item.kind === 'event') {
+        progress.receive();
+        await gather(item.event);
+      } else if (await settle()) {
+        await actor.pass(item.position, false);
+        progress.advance(item.position);
+        progress.catchUp();
+      }
+    },
+    leave: actor.saveActs,
+  };
+}
+
+/** What has been acted on, up to a position, and what of it is saved. */
+type Actor = Readonly<{
+  resume: () => Promise<Position | null>;
+  /** Until it is acted on, parked or refused. */
+  act: (event: StoredEvent) => Promise<void>;
+  /** So many items up to the position need nothing more. */
+  pass: (to: Position, hasActed: boolean, items?: number) => Promise<void>;
+  saveActs: () => Promise<void>;
+  mayBeParked: (event: StoredEvent) => boolean;
+}>;
+
+function createActor(options: ReactionOptions, progress: Progress, lease: FencedLease): Actor {
   const { db, name } = options;
   let checkpoint: Position | null = null;
   let at: Position | null = null;
@@ -95,14 +160,15 @@ function reactor(options: ReactionOptions, progress: Progress, lease: FencedLeas
     }
     return isSaved;
   };
-  const pass = async (to: Position, hasActed: boolean) => {
+  const pass = async (to: Position, hasActed: boolean, items = 1) => {
     at = to;
-    ahead = { items: ahead.items + 1, hasActed: ahead.hasActed || hasActed };
+    ahead = { items: ahead.items + items, hasActed: ahead.hasActed || hasActed };
     const isDue = ahead.items >= AHEAD_MAX || (ahead.hasActed && !hasActed);
     if (isDue) await save(to, nothingToRecord);
   };
+  const mayBeParked = ({ stream }: StoredEvent) => maybeParked.has(stream);
   const parkBehind = async (event: StoredEvent): Promise<boolean> => {
-    if (!maybeParked.has(event.stream)) return false;
+    if (!mayBeParked(event)) return false;
     const isParked = await save(event.position, async (tx) => {
       if (!(await isStreamParked(tx, name, event.stream))) return false;
       await park(tx, name, event, null);
@@ -119,30 +185,33 @@ function reactor(options: ReactionOptions, progress: Progress, lease: FencedLeas
     if (!(failure.error instanceof DomainError)) maybeParked.add(event.stream);
     await save(event.position, (tx) => recordFailure(tx, options, event, failure));
   };
-
-  return {
-    resume: async () => {
-      await lease.hold(db);
-      ahead = { items: 0, hasActed: false };
-      maybeParked = await parkedStreams(db, name);
-      checkpoint = at = await openCheckpoint(db, name);
-      return checkpoint;
-    },
-    take: async (item) => {
-      if (item.kind === 'event') {
-        progress.receive();
-        await act(item.event);
-        progress.advance(item.event.position);
-      } else {
-        await pass(item.position, false);
-        progress.advance(item.position);
-        progress.catchUp();
-      }
-    },
-    leave: async () => {
-      if (at !== null && ahead.hasActed) await save(at, nothingToRecord);
-    },
+  const resume = async () => {
+    await lease.hold(db);
+    ahead = { items: 0, hasActed: false };
+    maybeParked = await parkedStreams(db, name);
+    checkpoint = at = await openCheckpoint(db, name);
+    return checkpoint;
   };
+  const saveActs = async () => {
+    if (at !== null && ahead.hasActed) await save(at, nothingToRecord);
+  };
+  return { resume, act, pass, saveActs, mayBeParked };
+}
+
+/** False if each of them is to be acted on alone. */
+async function areActedOn(
+  { name, log, reactTogether }: ReactionOptions,
+  events: readonly StoredEvent[],
+): Promise<boolean> {
+  if (reactTogether === undefined || events.length < 2) return false;
+  try {
+    await inReactions(name, events, reactTogether);
+    return true;
+  } catch (error) {
+    const fields = { err: error, reader: name, events: events.length };
+    log.warn(fields, 'reacting to events together failed, now to each of them');
+    return false;
+  }
 }
 
 type Failure = Readonly<{ error: Error; tries: number }>;

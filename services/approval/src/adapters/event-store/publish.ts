@@ -1,6 +1,6 @@
 import { approval, type EventDefinition, toCloudEvent, assertData } from '@patchtrail/contracts';
 import type { StoredEvent } from '@patchtrail/event-store';
-import type { Bus } from '@patchtrail/messaging';
+import type { Outgoing } from '@patchtrail/messaging';
 import type { ApprovalRequestEvent } from '../../domain/approval-request.js';
 import { approvalRequestCodec } from './approval-request-codec.js';
 import { idIn } from './streams.js';
@@ -8,29 +8,27 @@ import { idIn } from './streams.js';
 /** What an event of a request says to others; `null` for what is nobody else's business. */
 type Publication = Readonly<{ definition: EventDefinition; data: object }> | null;
 
-/** Publishes what has been stored; the event keeps its id, so that a repetition is recognised. */
-export function publishTo(bus: Pick<Bus, 'publish'>): (event: StoredEvent) => Promise<void> {
-  return async (stored) => {
-    const requestId = idIn(stored.stream);
-    const publication = publicationOf(requestId, approvalRequestCodec.decode(stored));
-    if (publication === null) return;
-    const { definition, data } = publication;
-    const { metadata } = stored;
-    const origin = {
-      id: stored.id,
-      subject: `approval-request/${requestId}`,
-      key: requestId,
-      sequence: stored.revision,
-      time: metadata.occurredAt,
-      recordedTime: stored.recordedAt,
-      correlationId: metadata.$correlationId,
-      causationId: metadata.$causationId,
-      traceparent: metadata.traceparent,
-      actor: metadata.actor,
-    };
-    const message = toCloudEvent(definition, origin, assertData(definition, data));
-    await bus.publish(definition.topic, [message]);
+/** What is published of a stored event; it keeps its id, so that a repetition is recognised. */
+export function messagesOf(stored: StoredEvent): readonly Outgoing[] {
+  const requestId = idIn(stored.stream);
+  const publication = publicationOf(requestId, approvalRequestCodec.decode(stored));
+  if (publication === null) return [];
+  const { definition, data } = publication;
+  const { metadata } = stored;
+  const origin = {
+    id: stored.id,
+    subject: `approval-request/${requestId}`,
+    key: requestId,
+    sequence: stored.revision,
+    time: metadata.occurredAt,
+    recordedTime: stored.recordedAt,
+    correlationId: metadata.$correlationId,
+    causationId: metadata.$causationId,
+    traceparent: metadata.traceparent,
+    actor: metadata.actor,
   };
+  const message = toCloudEvent(definition, origin, assertData(definition, data));
+  return [{ topic: definition.topic, message }];
 }
 
 /** One case per event type: a new one must say here whether others hear of it. */

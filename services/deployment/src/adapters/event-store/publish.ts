@@ -6,7 +6,7 @@ import {
   toCloudEvent,
 } from '@patchtrail/contracts';
 import { commandIdFrom, load, type StoredEvent } from '@patchtrail/event-store';
-import type { Bus } from '@patchtrail/messaging';
+import type { MessagesOf, Outgoing } from '@patchtrail/messaging';
 import type { Sql } from '@patchtrail/postgres';
 import { causeOf } from '../../application/driver.js';
 import { parsePartStream, rolloutStream } from '../../application/names.js';
@@ -21,28 +21,29 @@ type Publication = Readonly<{ definition: EventDefinition; data: object }> | nul
 
 const OUTCOMES_PER_MESSAGE = 500;
 
-/** Publishes what has been stored. A repetition has the same ids, so consumers recognise it. */
-export function publishTo(bus: Pick<Bus, 'publish'>, db: Sql, streams: Streams) {
-  return async (stored: StoredEvent): Promise<void> => {
+/** What is published of a stored event. A repetition has the same ids, so consumers recognise it. */
+export function messagesOf(db: Sql, streams: Streams): MessagesOf<StoredEvent> {
+  return async (stored) => {
     const rolloutId = causeOf(stored)?.rolloutId;
-    if (rolloutId === undefined) return;
+    if (rolloutId === undefined) return [];
     const { state: rollout } = await load(streams.rollouts, rolloutStream(rolloutId));
     if (rollout.status === 'absent') throw new Error(`Rollout ${rolloutId} has no events.`);
     const name = parsePartStream(stored.stream);
     if (name === null) {
       const publication = publicationOf(rollout, rolloutCodec.decode(stored));
-      const origin = originOf(stored, rolloutId, stored.id, stored.revision);
-      if (publication !== null) await publish(bus, publication, origin);
-      return;
+      if (publication === null) return [];
+      return [outgoing(publication, originOf(stored, rolloutId, stored.id, stored.revision))];
     }
     const outcomes = outcomesOf(wavePartCodec.decode(stored));
     const ring = rollout.plan.rings[name.ring]?.name ?? '';
+    const messages: Outgoing[] = [];
     for (let from = 0; from < outcomes.length; from += OUTCOMES_PER_MESSAGE) {
       const id = from === 0 ? stored.id : commandIdFrom('outcomes', stored.id, String(from));
       const origin = originOf(stored, rolloutId, id, await sequenceOf(db, id));
       const some = outcomes.slice(from, from + OUTCOMES_PER_MESSAGE);
-      await publish(bus, outcomesPublication(rollout, ring, some), origin);
+      messages.push(outgoing(outcomesPublication(rollout, ring, some), origin));
     }
+    return messages;
   };
 }
 
@@ -55,13 +56,9 @@ function outcomesPublication(
   return { definition: deployment.OutcomesRecorded, data };
 }
 
-async function publish(
-  bus: Pick<Bus, 'publish'>,
-  { definition, data }: NonNullable<Publication>,
-  origin: EventOrigin,
-): Promise<void> {
+function outgoing({ definition, data }: NonNullable<Publication>, origin: EventOrigin): Outgoing {
   const message = toCloudEvent(definition, origin, assertData(definition, data));
-  await bus.publish(definition.topic, [message]);
+  return { topic: definition.topic, message };
 }
 
 function originOf(
