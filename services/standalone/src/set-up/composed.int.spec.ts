@@ -67,7 +67,8 @@ lane('what docker-compose.yml starts, without its containers', await missingKafk
       ([variable, text]) => [variable, here(text)] as const,
     );
     const env = {
-      ...{ ...OF_THE_TEST_RUN, PATCHTRAIL_HOST: '127.0.0.1', PATCHTRAIL_PORT: '0' },
+      ...{ ...OF_THE_TEST_RUN, PATCHTRAIL_POSTGRES: undefined },
+      ...{ PATCHTRAIL_HOST: '127.0.0.1', PATCHTRAIL_PORT: '0' },
       ...{ PATCHTRAIL_DATA_DIR: workDir, ...Object.fromEntries(given) },
       ...(service.environment?.['KAFKA_BROKERS'] === undefined ? {} : { KAFKA_PREFIX }),
     };
