@@ -70,7 +70,7 @@ describe('rebuildProjection', () => {
     const projection = await projected();
     const load = new AbortController();
     const writers = [0, 1, 2, 3].map(async (writer) => {
-      for (let n = 0; !load.signal.aborted; n += 1) {
+      for (let n = 0; !load.signal.aborted && !stop.signal.aborted; n += 1) {
         await appendTo(store, `counter-w${writer}_${n % 5}`, newEvents(3));
         await projection.reachedHead(DEADLINE_MS);
       }
