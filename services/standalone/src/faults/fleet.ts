@@ -10,8 +10,10 @@ export type Hosts = Readonly<{
   all: readonly HostProcess[];
   /** Where one of the group serves now, another one each time. */
   urlFor: (group: HostGroup) => string | null;
-  /** What the hosts told to have written under leases. */
+  /** Epochs of leases under which the hosts told to have written, or found to be current. */
   writes: () => Observations['writes'];
+  /** Who of the group was the last to write under a lease. */
+  holderIn: (group: HostGroup) => HostProcess | null;
   /** Starts those that are down. Returns how many there were. */
   mend: () => Promise<number>;
   /** In order. Returns the names of those that had to be killed. */
@@ -29,13 +31,15 @@ export function createHosts(
 ): Hosts {
   const args = mutant === null ? [] : [mutant];
   const writes: Observations['writes'][number][] = [];
-  const onLine = (line: string) => {
-    const { epoch, at, lease } = WROTE.exec(line)?.groups ?? {};
-    if (lease === undefined) return;
-    writes.push({ lease, epoch: Number(epoch), at: BigInt(at ?? 0) });
-  };
+  const writers: string[] = [];
   const one = (name: string, services: Parameters<Backing['environment']>[0]) => {
     const env = hostEnvironment(backing.environment(services, name));
+    const onLine = (line: string) => {
+      const { epoch, at, lease } = WROTE.exec(line)?.groups ?? {};
+      if (lease === undefined) return;
+      writes.push({ lease, epoch: Number(epoch), at: BigInt(at ?? 0) });
+      writers.push(name);
+    };
     return hostProcess({ name, entry: ENTRY, args, env, onLine, onLog });
   };
   const groups = {
@@ -59,6 +63,10 @@ export function createHosts(
       return urls[turn % Math.max(1, urls.length)] ?? null;
     },
     writes: () => writes,
+    holderIn: (group) => {
+      const last = writers.findLast((name) => groups[group].some((host) => host.name === name));
+      return groups[group].find(({ name }) => name === last) ?? null;
+    },
     mend: async () => {
       const down = all.filter((host) => host.url() === null);
       // What a fault has left behind may meet the first start.

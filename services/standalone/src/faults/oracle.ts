@@ -19,7 +19,7 @@ export type Observations = Readonly<{
   effects: readonly Followed[];
   /** The tables of projections, and whether a rebuild gave other rows. */
   projections: readonly Readonly<{ name: string; table: string; differed: boolean }>[];
-  /** What was written under a lease that fences, in the order of the database's clock. */
+  /** What was written, or could be, under a lease that fences; `at` is the database's clock. */
   writes: readonly Readonly<{ lease: string; epoch: number; at: bigint }>[];
   /** What stands still until somebody acts. */
   parked: readonly Readonly<{ what: string; cause: string }>[];

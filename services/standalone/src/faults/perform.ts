@@ -66,12 +66,14 @@ async function crossing(replicas: readonly HostProcess[], point: Point): Promise
 }
 
 /**
- * One replica stands still in whatever it is doing while the leases are lost, the other takes over
- * and is killed as it does. The first goes on after that, not knowing that it was replaced.
+ * The replica that has the leases stands still in whatever it is doing while they are lost, the
+ * other takes over and is killed as it does. The first goes on after that, not knowing that it was
+ * replaced.
  */
 async function killTakingOver({ backing, hosts }: Scene, act: Kill): Promise<Performed> {
   const [one, other] = hosts.of(act.group);
-  const [still, next] = act.replica === 0 ? [one, other] : [other, one];
+  const still = hosts.holderIn(act.group) ?? (act.replica === 0 ? one : other);
+  const next = still === one ? other : one;
   still.kill('SIGSTOP');
   try {
     next.arm(act.point, 1, 0);

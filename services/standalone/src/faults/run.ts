@@ -109,7 +109,7 @@ async function running(options: RunOptions, parts: Parts): Promise<Omit<Run, 'ms
   parts.add(workload.stop);
   const order = random.fork('schedule');
   const acts =
-    mutant?.points.map((point) => killAt(order, point)) ??
+    mutant?.points.map((point) => killAt(order, point, mutant.group)) ??
     scheduleOf(order, kills, bus === 'kafka');
   const again = mutant === null ? AGAIN_MAX : 0;
   const performed = await performAll({ backing, hosts }, acts, random.fork('again'), again, say);

@@ -64,9 +64,9 @@ export function scheduleOf(random: Random, kills: number, hasBroker: boolean): r
   return acts;
 }
 
-export function killAt(random: Random, point: Point): Act {
+export function killAt(random: Random, point: Point, group = random.pick(GROUPS[point])): Act {
   return {
-    ...{ kind: 'kill', point, group: random.pick(GROUPS[point]), replica: random.below(REPLICAS) },
+    ...{ kind: 'kill', point, group, replica: random.below(REPLICAS) },
     nth: 1 + random.below(NTH_MAX),
     delayMs: random.below(1 + (DELAY_MS_MAX[point] ?? 0)),
   };

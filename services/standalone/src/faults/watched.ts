@@ -61,9 +61,17 @@ export function watchedBus(bus: Bus, crossings: Crossings): Bus {
   };
 }
 
-type Seen = { hasProjected: boolean; held: Readonly<{ lease: string; epoch: string }> | null };
+type Seen = {
+  /** Otherwise nothing is locked, and what was current may not be any more. */
+  readonly isTransaction: boolean;
+  hasProjected: boolean;
+  held: Readonly<{ lease: string; epoch: string }> | null;
+};
 
-/** A service's database, with the points in its transactions; it tells under which epochs it wrote. */
+/**
+ * A service's database, with the points in its transactions; it tells of every epoch that it finds
+ * to be current, and under which it wrote.
+ */
 export function watchedDatabase(db: Database, crossings: Crossings): Database {
   const epochs = new Map<string, string>();
   const watch = (sql: Sql, seen: Seen): Sql => ({
@@ -74,7 +82,9 @@ export function watchedDatabase(db: Database, crossings: Crossings): Database {
       seen.held = held;
       const before = epochs.get(held.lease);
       epochs.set(held.lease, held.epoch);
-      if (before !== held.epoch && held.epoch !== '1') await crossings.cross('hand-over');
+      if (before === held.epoch) return found;
+      if (seen.isTransaction) await tellEpoch(sql, held);
+      if (held.epoch !== '1') await crossings.cross('hand-over');
       return found;
     },
     run: async (statement, values) => {
@@ -84,13 +94,13 @@ export function watchedDatabase(db: Database, crossings: Crossings): Database {
       return affected;
     },
   });
-  const outside: Seen = { hasProjected: false, held: null };
+  const outside: Seen = { isTransaction: false, hasProjected: false, held: null };
   return {
     ...db,
     ...watch(db, outside),
     transaction: (work) =>
       db.transaction(async (tx) => {
-        const seen: Seen = { hasProjected: false, held: null };
+        const seen: Seen = { isTransaction: true, hasProjected: false, held: null };
         const result = await work(watch(tx, seen));
         if (seen.hasProjected) await crossings.cross('projection');
         if (seen.held !== null) await tellEpoch(tx, seen.held);
