@@ -105,7 +105,7 @@ describe('rebuildProjection', () => {
     expect(again.tables.some(({ differed }) => differed)).toBe(false);
     expect(await dump(db)).toEqual(live);
     expect(await leftovers()).toEqual([]);
-  });
+  }, 120_000);
 
   it('mends rows that are not those of the events, and says which tables had any', async () => {
     await fill(3, 4);
