@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { CloudEvent } from '@patchtrail/contracts';
 import { eventually } from '@patchtrail/testing';
 import { type Bus, type BusRefusalCode, type Delivery, MESSAGE_BYTES_MAX } from './bus.js';
+import { describeAtOnce, type StartMember } from './bus-at-once.suite.js';
 import { idsOf, keysOf, messageOf, messagesOver, unique } from './test-messages.suite.js';
 
 type Openable = Bus & Readonly<{ close: () => Promise<void> }>;
@@ -45,21 +46,14 @@ export function describeBus(name: string, start: () => Promise<BusHarness>): voi
       await bus.ensureTopic(topic, partitions);
       return topic;
     };
-    /** A running member that keeps what it got; `handle` comes before a delivery counts. */
-    const member = (
-      topics: readonly string[],
-      options: {
-        group?: string;
-        on?: Bus;
-        handle?: (delivery: Delivery, stop: AbortController) => Promise<void> | void;
-      } = {},
-    ) => {
-      const { group = unique('group'), on = bus, handle = () => undefined } = options;
+    const member: StartMember = (topics, options = {}) => {
+      const { group = unique('group'), on = bus, handle = () => undefined, atOnce = 4 } = options;
       const stop = new AbortController();
       const got: Delivery[] = [];
       const done = on.run({
         group,
         topics,
+        atOnce,
         signal: stop.signal,
         handle: async (delivery) => {
           await handle(delivery, stop);
@@ -225,6 +219,22 @@ export function describeBus(name: string, start: () => Promise<BusHarness>): voi
       expect(await bus.lag(leaving.group, [topic])).toBe(1n);
       const next = member([topic], { group: leaving.group });
       await soon(() => expect(received(next.got)).toEqual(idsOf(messages.slice(1))));
+    });
+
+    describeAtOnce({
+      topicWith,
+      member,
+      soon,
+      publish: (...of) => bus.publish(...of),
+      lag: (...of) => bus.lag(...of),
+      other: () => other,
+    });
+
+    it.each([0, 1.5, 101])('refuses to work on %s at once', async (atOnce) => {
+      const topic = await topicWith();
+      const invalid = refusal('invalid-at-once', /atOnce: .*1 to 100/);
+      await expect(member([topic], { atOnce }).done).rejects.toEqual(invalid);
+      running.length = 0;
     });
 
     it('delivers a message as often as it was published', async () => {

@@ -12,11 +12,15 @@ export type ConsumerOptions = Readonly<{
   group: string;
   topics: readonly string[];
   /**
-   * The offset is committed after it has returned; when it throws, the delivery comes again.
-   * A member handles one delivery at a time. One that takes longer than five minutes may lose its
-   * partitions, so that the delivery comes to another member too.
+   * A member handles several deliveries at once, of different keys: those of one key come in their
+   * order, each after the one before has returned. Offsets are committed as far as everything
+   * before them has returned. When it throws, the delivery comes again, and so does what is behind
+   * it in its partition, what has returned already included. One that takes longer than five
+   * minutes may lose its partitions, so that the delivery comes to another member too.
    */
   handle: (delivery: Delivery) => Promise<void>;
+  /** Deliveries that a member handles at once, 1 to 100; 4 unless told. */
+  atOnce?: number;
   signal: AbortSignal;
 }>;
 
@@ -40,10 +44,10 @@ export interface Bus {
   publish(topic: string, messages: readonly CloudEvent[]): Promise<void>;
 
   /**
-   * Consumes until the signal aborts, then resolves once the delivery in hand is finished.
+   * Consumes until the signal aborts, then resolves once the deliveries in hand are finished.
    * A new group starts at the beginning. A handler that throws is called again with the same
    * delivery after a pause; bounded retries and parking are the caller's, see `consume`.
-   * @throws BusRefusal `invalid-group`, `unknown-topic`
+   * @throws BusRefusal `invalid-group`, `invalid-at-once`, `unknown-topic`
    */
   run(options: ConsumerOptions): Promise<void>;
 
@@ -60,6 +64,9 @@ export interface Bus {
 export const MESSAGE_BYTES_MAX = 1_048_576;
 export const MESSAGES_PER_PUBLISH_MAX = 1_000;
 export const PARTITIONS_MAX = 1_000;
+/** Unless told: two groups of a service leave connections of its ten to everybody else. */
+export const AT_ONCE = 4;
+export const AT_ONCE_MAX = 100;
 
 /** Refusals that are the message's own fault: the same message will be refused for ever. */
 export const MESSAGE_FAULTS = ['invalid-message', 'message-too-large'] as const;
@@ -72,6 +79,7 @@ export type BusRefusalCode =
   | 'partitions-fixed'
   | 'too-many-messages'
   | 'invalid-group'
+  | 'invalid-at-once'
   | 'group-running';
 
 /** What the bus will not do; nothing has changed. The message names the field and its rule. */

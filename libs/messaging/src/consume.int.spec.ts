@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { assertData, type CloudEvent, ContractViolation } from '@patchtrail/contracts';
 import { DomainError } from '@patchtrail/event-sourcing';
-import { type Database, openDatabase } from '@patchtrail/postgres';
+import { type Database, openDatabase, SqlError } from '@patchtrail/postgres';
 import { eventually, silentLog } from '@patchtrail/testing';
 import { randomUUID } from 'node:crypto';
 import {
@@ -14,7 +14,7 @@ import {
   replayParked,
 } from './index.js';
 import { openStage, Sent, type Stage } from './messaging.suite.js';
-import { messageOf } from './test-messages.suite.js';
+import { gate, messageOf } from './test-messages.suite.js';
 
 const GROUP = 'spec.effects';
 
@@ -260,6 +260,71 @@ describe('consume', () => {
     expect(tries).toHaveLength(20);
     expect(await replay('a')).toBe(1);
     expect(await stage.effects()).toEqual([id]);
+  });
+
+  it.each(['40P01', '55P03'])('parks nothing for a lock that others hold (%s)', async (code) => {
+    let left = 12;
+    start({
+      apply: (tx, message) => {
+        left -= 1;
+        if (left > 0) throw new SqlError('contended', code, undefined);
+        return stage.effect(tx, message);
+      },
+    });
+    const [id] = await stage.send('a', 'contended');
+    await consumed();
+    expect(left).toBe(0);
+    expect(await stage.effects()).toEqual([id]);
+    expect(await parkedCount(stage.db)).toBe(0);
+  });
+
+  it('applies both of two that lock each other out', async () => {
+    const turns: string[] = [];
+    const met = new Map(['a', 'b'].map((key) => [key, gate()]));
+    start({
+      apply: async (tx, message) => {
+        const own = message.partitionkey;
+        const other = own === 'a' ? 'b' : 'a';
+        const lock = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))';
+        turns.push(own);
+        await tx.rows(lock, [own]);
+        met.get(own)?.open();
+        await met.get(other)?.opened;
+        await tx.rows(lock, [other]);
+        await stage.effect(tx, message);
+      },
+    });
+    const ids = [...(await stage.send('a', 'one')), ...(await stage.send('b', 'two'))];
+    await consumed();
+    expect((await stage.effects()).toSorted()).toEqual(ids.toSorted());
+    expect(turns.length).toBeGreaterThan(2);
+    expect(await parkedCount(stage.db)).toBe(0);
+  });
+
+  it('applies messages of different keys at once, unless it is told not to', async () => {
+    const met = new Map(['a', 'b'].map((key) => [key, gate()]));
+    const apply: Apply = async (tx, message) => {
+      met.get(message.partitionkey)?.open();
+      await Promise.all([...met.values()].map(({ opened }) => opened));
+      await stage.effect(tx, message);
+    };
+    start({ apply });
+    let inHand = 0;
+    let most = 0;
+    start({
+      group: 'spec.single',
+      atOnce: 1,
+      apply: async (tx, message) => {
+        inHand += 1;
+        most = Math.max(most, inHand);
+        await stage.effect(tx, message);
+        inHand -= 1;
+      },
+    });
+    await stage.send('a', 'one', 'three');
+    await stage.send('b', 'two', 'four');
+    await eventually(async () => expect(await stage.effects()).toHaveLength(8));
+    expect(most).toBe(1);
   });
 
   it('gives up a wait between two tries when it is stopped, and keeps the message', async () => {

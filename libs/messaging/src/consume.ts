@@ -4,7 +4,7 @@ import {
   ContractViolation,
   INTEGRATION_EVENTS,
 } from '@patchtrail/contracts';
-import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
+import { type Database, failureColumns, isContended, type Sql } from '@patchtrail/postgres';
 import type { Bus, Delivery } from './bus.js';
 import { publishDeadLetter } from './dead-letter.js';
 import type { Log } from './log.js';
@@ -26,9 +26,11 @@ export type ConsumeOptions = Readonly<{
   retryDelaysMs?: readonly number[];
   /** Rejects while something that `apply` needs, besides its database, is away. */
   reachable?: () => Promise<unknown>;
+  /** As for the bus: messages of different keys that are applied at once. */
+  atOnce?: number;
 }>;
 
-/** Five tries within about four seconds; meanwhile the member's other partitions wait. */
+/** Five tries within about four seconds; meanwhile the member goes on with what it has fetched. */
 const RETRY_DELAYS_MS = [100, 300, 900, 2_700];
 
 /**
@@ -38,13 +40,14 @@ const RETRY_DELAYS_MS = [100, 300, 900, 2_700];
  * cause: this message and later ones of the key wait in `parked_messages` for `replayParked`, and
  * everything else goes on. A copy of it, and of what breaks its contract, is published on the group's
  * dead-letter topic. While the service's database, or what `reachable` looks at, is away
- * nothing is parked: the delivery comes again until it is back.
+ * nothing is parked, nor for a lock that others hold: the delivery comes again until it succeeds.
  */
 export function consume(options: ConsumeOptions): Readonly<{ done: Promise<void> }> {
-  const { bus, db, group, topics, signal } = options;
+  const { bus, db, group, topics, signal, atOnce } = options;
   const handle = (delivery: Delivery) => receiveOnce(options, delivery);
   const forget = observeParked(db, group);
-  return { done: bus.run({ group, topics, signal, handle }).finally(forget) };
+  const consumer = { group, topics, signal, handle, ...(atOnce === undefined ? {} : { atOnce }) };
+  return { done: bus.run(consumer).finally(forget) };
 }
 
 async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise<void> {
@@ -61,6 +64,7 @@ async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise
     } catch (error) {
       const delayMs = retryDelaysMs[attempt - 1];
       if (delayMs === undefined) {
+        if (isContended(error)) throw error;
         await options.reachable?.();
         await parkKey(options, delivery, { error, tries: attempt });
         return;

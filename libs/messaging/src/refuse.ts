@@ -1,5 +1,13 @@
 import { assertCloudEvent, type CloudEvent, ContractViolation } from '@patchtrail/contracts';
-import { BusRefusal, MESSAGE_BYTES_MAX, MESSAGES_PER_PUBLISH_MAX, PARTITIONS_MAX } from './bus.js';
+import {
+  AT_ONCE,
+  AT_ONCE_MAX,
+  BusRefusal,
+  type ConsumerOptions,
+  MESSAGE_BYTES_MAX,
+  MESSAGES_PER_PUBLISH_MAX,
+  PARTITIONS_MAX,
+} from './bus.js';
 
 /** What every broker takes as a name, and what no lock or channel name can be confused by. */
 const NAME = /^[a-zA-Z0-9._-]{1,200}$/;
@@ -17,6 +25,15 @@ export function refuseTopic(topic: string, partitions: number): void {
 /** @throws BusRefusal */
 export function refuseGroup(group: string): void {
   if (!NAME.test(group)) throw new BusRefusal('invalid-group', 'group', NAME_RULE);
+}
+
+/** @throws BusRefusal */
+export function refuseConsumer({ group, atOnce = AT_ONCE }: ConsumerOptions): void {
+  refuseGroup(group);
+  if (!Number.isInteger(atOnce) || atOnce < 1 || atOnce > AT_ONCE_MAX) {
+    const rule = `a whole number from 1 to ${String(AT_ONCE_MAX)}`;
+    throw new BusRefusal('invalid-at-once', 'atOnce', rule);
+  }
 }
 
 /** A message with its attributes and data as JSON. */

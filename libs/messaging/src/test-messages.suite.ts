@@ -34,3 +34,10 @@ export const keysOf = (count: number) =>
 export const unique = (name: string) => `${name}.${randomUUID()}`;
 
 export const idsOf = (messages: readonly CloudEvent[]) => messages.map(({ id }) => id);
+
+/** What waits for `opened` goes on once somebody opens it. */
+export function gate(): Readonly<{ opened: Promise<void>; open: () => void }> {
+  let letGo: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => (letGo = resolve));
+  return { opened, open: () => letGo() };
+}

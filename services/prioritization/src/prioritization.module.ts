@@ -41,7 +41,11 @@ export async function createPrioritization(infra: Infra): Promise<Service> {
 
   const start = () => {
     work.run({
-      consumer: consume({ bus, db, group: GROUP, topics, apply, signal, log }),
+      consumer: consume({
+        ...{ bus, db, group: GROUP, topics, apply, signal, log },
+        // A decision speaks of a patch and of endpoints: of two that are new, one must see the other.
+        atOnce: 1,
+      }),
       relay: runOutboxRelay({ db, bus, signal, log, name: 'prioritization' }),
       purge: runPurge({ db, now, signal, log }),
     });

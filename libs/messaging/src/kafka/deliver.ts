@@ -1,5 +1,6 @@
-import type { EachBatchPayload, KafkaMessage } from 'kafkajs';
-import type { ConsumerOptions } from '../bus.js';
+import type { EachBatchPayload } from 'kafkajs';
+import { AT_ONCE, type ConsumerOptions, type Delivery } from '../bus.js';
+import { handleInLanes } from '../lanes.js';
 import type { Log } from '../log.js';
 import { fromRecord } from './cloud-event.js';
 import type { MemberHealth } from './health.js';
@@ -25,12 +26,12 @@ type Options = ConsumerOptions &
     health: MemberHealth;
   }>;
 
-/** One delivery at a time; beats while it is handled, and commits what was handled. */
+/** Beats while deliveries are handled, and commits as far as everything before is. */
 export function createDeliverer(options: Options): Deliverer {
   const { signal, pace } = options;
   const resumptions = new Set<NodeJS.Timeout>();
   let generation = 0;
-  let inHand: Promise<unknown> = Promise.resolve();
+  const inHand = new Set<Promise<boolean>>();
 
   const postpone = (resume: () => void) => {
     const timer = setTimeout(() => {
@@ -44,22 +45,34 @@ export function createDeliverer(options: Options): Deliverer {
     const assignment = generation;
     const isMine = () => generation === assignment && !payload.isStale();
     const progress = createProgress(payload, isMine);
+    const pulse = createPulse(options, payload);
+    const { topic, partition, messages } = payload.batch;
     try {
-      for (const message of payload.batch.messages) {
-        if (signal.aborted || !payload.isRunning() || !isMine()) return;
-        const handled = handledWhileBeating(options, payload, message);
-        inHand = handled;
-        if (!(await handled)) {
-          postpone(payload.pause());
-          return;
-        }
-        if (!isMine()) return;
-        payload.resolveOffset(message.offset);
-        progress.handled(message.offset);
-        if (progress.ageMs() >= pace.commitMs) await progress.commit();
-        await payload.heartbeat();
-      }
+      await handleInLanes({
+        deliveries: messages.map((message) => {
+          const offset = BigInt(message.offset);
+          return { topic, partition, offset, message: fromRecord(message) };
+        }),
+        atOnce: options.atOnce ?? AT_ONCE,
+        isOver: () => signal.aborted || !payload.isRunning() || !isMine(),
+        handle: async (delivery) => {
+          const handling = pulse.during(() => handled(options, delivery));
+          inHand.add(handling);
+          const isHandled = await handling;
+          inHand.delete(handling);
+          if (!isHandled) postpone(payload.pause());
+          return isHandled;
+        },
+        settled: async ({ offset }) => {
+          if (!isMine()) return;
+          payload.resolveOffset(String(offset));
+          progress.handled(offset);
+          if (progress.ageMs() >= pace.commitMs) await progress.commit();
+          await payload.heartbeat();
+        },
+      });
     } finally {
+      pulse.stop();
       await progress.commit();
     }
   };
@@ -67,7 +80,7 @@ export function createDeliverer(options: Options): Deliverer {
     eachBatch: deliver,
     assigned: () => (generation += 1),
     idle: async () => {
-      await inHand;
+      await Promise.all(inHand);
     },
     stop: () => {
       for (const timer of resumptions) clearTimeout(timer);
@@ -76,7 +89,7 @@ export function createDeliverer(options: Options): Deliverer {
 }
 
 type Progress = Readonly<{
-  handled: (offset: string) => void;
+  handled: (offset: bigint) => void;
   /** Since the last commit. */
   ageMs: () => number;
   commit: () => Promise<void>;
@@ -84,47 +97,64 @@ type Progress = Readonly<{
 
 function createProgress(payload: EachBatchPayload, isMine: () => boolean): Progress {
   const { topic, partition } = payload.batch;
-  let next: string | null = null;
+  let next: bigint | null = null;
   let committedAt = performance.now();
+  let committing: Promise<void> = Promise.resolve();
+  const write = async () => {
+    if (next === null || !isMine()) return;
+    const offset = String(next);
+    next = null;
+    committedAt = performance.now();
+    await payload.commitOffsetsIfNecessary({
+      topics: [{ topic, partitions: [{ partition, offset }] }],
+    });
+  };
   return {
-    handled: (offset) => (next = String(BigInt(offset) + 1n)),
+    handled: (offset) => (next = offset + 1n),
     ageMs: () => performance.now() - committedAt,
-    commit: async () => {
-      if (next === null || !isMine()) return;
-      const offset = next;
-      next = null;
-      committedAt = performance.now();
-      await payload.commitOffsetsIfNecessary({
-        topics: [{ topic, partitions: [{ partition, offset }] }],
-      });
-    },
+    // One after the other: one that is tried again must not overtake a later one.
+    commit: () => (committing = committing.then(write)),
   };
 }
 
 /** False: it failed, and is to come again. */
-async function handledWhileBeating(
-  options: Options,
-  payload: EachBatchPayload,
-  message: KafkaMessage,
-): Promise<boolean> {
-  const { topic, partition } = payload.batch;
-  const { group, log, pace, health } = options;
-  const { offset } = message;
-  const end = performance.now() + pace.silenceMs;
-  const beat = setInterval(() => {
-    if (performance.now() >= end) return;
-    // A rebalance waits for this delivery; it is taken up after it.
-    payload.heartbeat().then(health.alive, () => undefined);
-  }, pace.heartbeatMs);
+async function handled({ group, log, handle }: Options, delivery: Delivery): Promise<boolean> {
   try {
-    const delivery = { topic, partition, offset: BigInt(offset), message: fromRecord(message) };
-    await options.handle(delivery);
+    await handle(delivery);
     return true;
   } catch (error) {
-    const where = { group, topic, partition, offset };
+    const { topic, partition, offset } = delivery;
+    const where = { group, topic, partition, offset: String(offset) };
     log?.warn({ err: error, ...where }, 'A delivery failed and will come again.');
     return false;
-  } finally {
-    clearInterval(beat);
   }
+}
+
+type Pulse = Readonly<{
+  during: <T>(work: () => Promise<T>) => Promise<T>;
+  stop: () => void;
+}>;
+
+/** Beats as long as nothing that is in hand has been so for too long. */
+function createPulse({ pace, health }: Options, payload: EachBatchPayload): Pulse {
+  /** The oldest first. */
+  const inHand = new Set<{ readonly untilMs: number }>();
+  const beat = setInterval(() => {
+    const [oldest] = inHand;
+    if (oldest === undefined || performance.now() >= oldest.untilMs) return;
+    // A rebalance waits for what is in hand; it is taken up after it.
+    payload.heartbeat().then(health.alive, () => undefined);
+  }, pace.heartbeatMs);
+  return {
+    during: async (work) => {
+      const one = { untilMs: performance.now() + pace.silenceMs };
+      inHand.add(one);
+      try {
+        return await work();
+      } finally {
+        inHand.delete(one);
+      }
+    },
+    stop: () => clearInterval(beat),
+  };
 }

@@ -3,7 +3,7 @@ import { type Bus, BusRefusal, type ConsumerOptions } from '../bus.js';
 import type { Log } from '../log.js';
 import { observedBus } from '../observed-bus.js';
 import { backoffMs } from '../pause.js';
-import { refuseGroup } from '../refuse.js';
+import { refuseConsumer, refuseGroup } from '../refuse.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   answerOf,
@@ -108,7 +108,7 @@ function createMembers(
   const running = new Set<Promise<void>>();
   const healths = new Set<MemberHealth>();
   const member = async (consumer: ConsumerOptions) => {
-    refuseGroup(consumer.group);
+    refuseConsumer(consumer);
     await refuseUnknown(options.topics, consumer.topics);
     const signal = AbortSignal.any([consumer.signal, closing.signal]);
     const health = createMemberHealth(consumer.group);

@@ -13,13 +13,14 @@ export function prefixed<B extends Bus>(bus: B, prefix: string): B {
       await bus.ensureTopic(outside(topic), partitions);
     },
     publish: (topic, messages) => bus.publish(outside(topic), messages),
-    run: async ({ group, topics, handle, signal }) => {
+    run: async (options) => {
+      const { group, topics, handle } = options;
       refuseGroup(group);
       await bus.run({
+        ...options,
         group: outside(group),
         topics: topics.map(outside),
         handle: (delivery) => handle({ ...delivery, topic: delivery.topic.slice(prefix.length) }),
-        signal,
       });
     },
     lag: (group, topics) => bus.lag(outside(group), topics.map(outside)),

@@ -1,5 +1,6 @@
 import type { CloudEvent } from '@patchtrail/contracts';
-import type { ConsumerOptions, Delivery } from '../bus.js';
+import { AT_ONCE, type ConsumerOptions, type Delivery } from '../bus.js';
+import { handleInLanes } from '../lanes.js';
 import type { Log } from '../log.js';
 import { backoffMs, pause } from '../pause.js';
 import { type Alarm, createAlarm } from './alarm.js';
@@ -150,23 +151,35 @@ async function deliver(
   deliveries: readonly Delivery[],
   stop: AbortSignal,
 ): Promise<void> {
-  const failed = new Set<Held>();
-  for (const delivery of deliveries) {
+  await handleInLanes({
+    deliveries,
+    atOnce: consumer.atOnce ?? AT_ONCE,
+    isOver: () => stop.aborted,
+    handle: (delivery) => isHandled(consumer, held, delivery),
+    settled: async (delivery) => {
+      await commit(session, consumer.group, delivery);
+      const from = held.get(nameOf(delivery));
+      if (from !== undefined) from.next = delivery.offset + 1n;
+    },
+  });
+}
+
+/** If not, its partition pauses. */
+async function isHandled(
+  consumer: Consumer,
+  held: ReadonlyMap<string, Held>,
+  delivery: Delivery,
+): Promise<boolean> {
+  try {
+    await consumer.handle(delivery);
+    return true;
+  } catch (error) {
+    const { topic, partition, offset } = delivery;
+    const where = { group: consumer.group, topic, partition, offset: String(offset) };
+    consumer.log?.warn({ err: error, ...where }, 'A delivery failed and will come again.');
     const from = held.get(nameOf(delivery));
-    if (stop.aborted || from === undefined) return;
-    if (failed.has(from)) continue;
-    try {
-      await consumer.handle(delivery);
-    } catch (error) {
-      const { topic, partition, offset } = delivery;
-      const where = { group: consumer.group, topic, partition, offset: String(offset) };
-      consumer.log?.warn({ err: error, ...where }, 'A delivery failed and will come again.');
-      failed.add(from);
-      from.notBefore = performance.now() + consumer.pace.redeliveryMs;
-      continue;
-    }
-    await commit(session, consumer.group, delivery);
-    from.next = delivery.offset + 1n;
+    if (from !== undefined) from.notBefore = performance.now() + consumer.pace.redeliveryMs;
+    return false;
   }
 }
 

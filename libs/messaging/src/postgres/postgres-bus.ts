@@ -5,7 +5,13 @@ import type { Log } from '../log.js';
 import { observedBus, type PartitionLag } from '../observed-bus.js';
 import { partitionOf } from '../partition.js';
 import { backoffMs, pause } from '../pause.js';
-import { type Encoded, encodeMessages, refuseGroup, refuseTopic } from '../refuse.js';
+import {
+  type Encoded,
+  encodeMessages,
+  refuseConsumer,
+  refuseGroup,
+  refuseTopic,
+} from '../refuse.js';
 import type { TopicPartition } from './assignment.js';
 import { type Consumer, PACE, type Pace, runConsumer } from './consumer.js';
 import { memberLock } from './membership.js';
@@ -41,7 +47,7 @@ export async function openPostgresBus(options: PostgresBusOptions): Promise<Open
   const closing = new AbortController();
   const running = new Set([runRetention(pool, retention, closing.signal, log)]);
   const run = async (consumer: ConsumerOptions) => {
-    refuseGroup(consumer.group);
+    refuseConsumer(consumer);
     const signal = AbortSignal.any([consumer.signal, closing.signal]);
     const member = runMember(pool, { ...consumer, signal, url, pace, log });
     running.add(member);

@@ -210,7 +210,7 @@ describe('the log in PostgreSQL', () => {
       return held;
     };
     const done = busy.run({ group, topics: [topic], signal: stop.signal, handle });
-    await eventually(() => expect(inHand).toBe(1));
+    await eventually(() => expect(inHand).toBeGreaterThan(0));
 
     const got: string[] = [];
     const next = idle.run({

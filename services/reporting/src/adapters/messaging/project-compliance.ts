@@ -13,6 +13,8 @@ export async function projectCompliance(tx: Sql, message: CloudEvent): Promise<v
   if (await projectPatch(tx, message)) return;
   if (isEvent(deployment.FailureTicketRaised, message)) {
     const { ticketId, rolloutId } = message.data;
+    // Readers go on behind the last number they saw, so numbers become visible in their order.
+    await tx.rows(`SELECT pg_advisory_xact_lock(hashtextextended('failure_tickets', 0))`);
     await tx.run(
       `INSERT INTO failure_tickets (ticket_id, rollout_id, raised_at, ticket)
        VALUES ($1, $2, $3, $4::jsonb) ON CONFLICT (ticket_id) DO NOTHING`,

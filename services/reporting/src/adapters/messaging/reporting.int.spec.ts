@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { approval, type CloudEvent, deployment, discovery } from '@patchtrail/contracts';
 import { type Database, openDatabase } from '@patchtrail/postgres';
 import {
+  eventually,
   EXAMPLE_AT,
   exampleAttributes,
   exampleMessage,
@@ -223,5 +225,29 @@ describe('failure tickets', () => {
     const tickets = await failureTickets(db, rolloutId, everything);
     expect(tickets.map(({ ticket }) => ticket)).toMatchObject([{ ticketId }]);
     expect(await failureTickets(db, v4(), everything)).toEqual([]);
+  });
+
+  it('become visible in the order of their numbers, for who reads on behind the last', async () => {
+    const [first, second] = [v4(), v4()].map((rolloutId) =>
+      exampleMessage(deployment.FailureTicketRaised, rolloutId, {
+        ...{ rolloutId, ticketId: v4(), severity: 'critical', summary: 'halted', failures: [] },
+      }),
+    );
+    assert.ok(first && second);
+    let later: Promise<void> = Promise.resolve();
+    await db.transaction(async (tx) => {
+      await projectCompliance(tx, first);
+      later = receive(second);
+      await eventually(async () => {
+        const waiting = await db.rows(
+          `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        );
+        expect(waiting).toHaveLength(1);
+      });
+    });
+    await later;
+    const rollouts = (await failureTickets(db, null, everything)).map(({ ticket }) => ticket);
+    expect(rollouts.slice(-2)).toMatchObject([first.data, second.data]);
   });
 });
