@@ -15,6 +15,9 @@ import {
   type World,
 } from './rollouts.suite.js';
 
+/** Two starts of the product and a rollout, on a busy host. */
+const DEADLINE_MS = 300_000;
+
 let world: World;
 beforeAll(async () => {
   world = await openWorld();
@@ -138,59 +141,67 @@ async function withMachines(
 }
 
 describe('kill -9 of the standalone process', () => {
-  it('with leases out: what the agents did meanwhile is reported once', async () => {
-    const product = await world.start();
-    const rings = ['pilot', 'pilot', 'broad'];
-    const work = async (machines: readonly Machine[], people: People) => {
-      const patchIds = await missedPatches(people, machines);
-      const requestId = await requestRollout(people, 'leases', patchIds, 0);
-      await approve(people, requestId);
-      const [first, second, broad] = machines.map(({ agent }) => agent);
-      await Promise.all([first?.line(/"attempt-started"/), second?.line(/"attempt-started"/)]);
-      await product.script.kill('SIGKILL');
-      const before = await facts('rolloutWave-%');
-      expect(before.filter(({ type }) => type === 'LeasesConfirmed')).toHaveLength(2);
-      expect(outcomesIn(before)).toEqual([]);
+  it(
+    'with leases out: what the agents did meanwhile is reported once',
+    async () => {
+      const product = await world.start();
+      const rings = ['pilot', 'pilot', 'broad'];
+      const work = async (machines: readonly Machine[], people: People) => {
+        const patchIds = await missedPatches(people, machines);
+        const requestId = await requestRollout(people, 'leases', patchIds, 0);
+        await approve(people, requestId);
+        const [first, second, broad] = machines.map(({ agent }) => agent);
+        await Promise.all([first?.line(/"attempt-started"/), second?.line(/"attempt-started"/)]);
+        await product.script.kill('SIGKILL');
+        const before = await facts('rolloutWave-%');
+        expect(before.filter(({ type }) => type === 'LeasesConfirmed')).toHaveLength(2);
+        expect(outcomesIn(before)).toEqual([]);
 
-      // One installs while nobody is there to be told, the other when the product is back.
-      first?.say('go on');
-      await first?.line(/"report-unacknowledged"/);
-      const again = await world.start();
-      second?.say('go on');
-      await broad?.line(/"attempt-started"/, 30_000);
-      broad?.say('go on');
-      await expectEachOnce(await world.people(again), requestId, machines);
-      return again;
-    };
-    await withMachines(product, 'leases', rings, work, true);
-  }, 90_000);
+        // One installs while nobody is there to be told, the other when the product is back.
+        first?.say('go on');
+        await first?.line(/"report-unacknowledged"/);
+        const again = await world.start();
+        second?.say('go on');
+        await broad?.line(/"attempt-started"/, 30_000);
+        broad?.say('go on');
+        await expectEachOnce(await world.people(again), requestId, machines);
+        return again;
+      };
+      await withMachines(product, 'leases', rings, work, true);
+    },
+    DEADLINE_MS,
+  );
 
-  it('during a bake: the time goes on, and the next ring opens when it is over', async () => {
-    const bakeMs = 6_000;
-    const product = await world.start();
-    await withMachines(product, 'bake', ['pilot', 'broad'], async (machines, people) => {
-      const patchIds = await missedPatches(people, machines);
-      const requestId = await requestRollout(people, 'bake', patchIds, bakeMs);
-      await approve(people, requestId);
-      const isBaking = ({ rings }: RolloutAnswer) => rings[0]?.phase === 'baking';
-      const { rolloutId } = await untilRollout(people, requestId, isBaking);
-      await product.script.kill('SIGKILL');
-      const typesOf = (events: readonly Fact[]) => events.map(({ type }) => type);
-      const before = await facts(`rollout-${rolloutId}`);
-      expect(typesOf(before).at(-1)).toBe('TimerScheduled');
-      expect(typesOf(before)).not.toContain('GateEvaluated');
+  it(
+    'during a bake: the time goes on, and the next ring opens when it is over',
+    async () => {
+      const bakeMs = 6_000;
+      const product = await world.start();
+      await withMachines(product, 'bake', ['pilot', 'broad'], async (machines, people) => {
+        const patchIds = await missedPatches(people, machines);
+        const requestId = await requestRollout(people, 'bake', patchIds, bakeMs);
+        await approve(people, requestId);
+        const isBaking = ({ rings }: RolloutAnswer) => rings[0]?.phase === 'baking';
+        const { rolloutId } = await untilRollout(people, requestId, isBaking);
+        await product.script.kill('SIGKILL');
+        const typesOf = (events: readonly Fact[]) => events.map(({ type }) => type);
+        const before = await facts(`rollout-${rolloutId}`);
+        expect(typesOf(before).at(-1)).toBe('TimerScheduled');
+        expect(typesOf(before)).not.toContain('GateEvaluated');
 
-      const again = await world.start();
-      await expectEachOnce(await world.people(again), requestId, machines);
-      const after = await facts(`rollout-${rolloutId}`);
-      const gates = after.filter(({ type }) => type === 'GateEvaluated');
-      expect(gates).toHaveLength(2);
-      const began = before.at(-1)?.recordedAt.getTime() ?? 0;
-      const passed = gates[0]?.recordedAt.getTime() ?? 0;
-      expect(passed - began).toBeGreaterThanOrEqual(bakeMs - 100);
-      return again;
-    });
-  }, 90_000);
+        const again = await world.start();
+        await expectEachOnce(await world.people(again), requestId, machines);
+        const after = await facts(`rollout-${rolloutId}`);
+        const gates = after.filter(({ type }) => type === 'GateEvaluated');
+        expect(gates).toHaveLength(2);
+        const began = before.at(-1)?.recordedAt.getTime() ?? 0;
+        const passed = gates[0]?.recordedAt.getTime() ?? 0;
+        expect(passed - began).toBeGreaterThanOrEqual(bakeMs - 100);
+        return again;
+      });
+    },
+    DEADLINE_MS,
+  );
 
   it.each([
     ['RingsAuthorized', 'before', 'approvalRequest-%'],
@@ -218,6 +229,6 @@ describe('kill -9 of the standalone process', () => {
         return again;
       });
     },
-    90_000,
+    DEADLINE_MS,
   );
 });
