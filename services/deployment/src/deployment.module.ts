@@ -46,6 +46,7 @@ import { listsIn } from './adapters/postgres/lists.js';
 import { membershipIn, refusedReportsIn } from './adapters/postgres/membership.js';
 import { deploymentReadModels } from './adapters/postgres/read-models.js';
 import { drive } from './application/drive.js';
+import { causeOf } from './application/driver.js';
 import { PART_PREFIX, ROLLOUT_PREFIX } from './application/names.js';
 import type { Streams } from './application/ports.js';
 import { createStreams } from './application/streams.js';
@@ -85,7 +86,7 @@ export async function createDeployment(
     const follow = { store, db, signal, log, prefixes: PREFIXES };
     const consuming = { bus, db, signal, log };
     const projection = runProjection({ ...follow, ...deploymentReadModels });
-    const driving = runReaction({ ...follow, name: DRIVER, react: driveOn });
+    const driving = runReaction({ ...follow, name: DRIVER, react: driveOn, laneOf: rolloutOf });
     const publishing = runReaction({ ...follow, name: PUBLISHER, ...publication });
     readModels = projection;
     followers = { 'read-models': projection, driving, publishing };
@@ -131,6 +132,11 @@ export async function createDeployment(
     ],
   };
   return { module, start, stop: work.stop, ready };
+}
+
+/** What one rollout leads to waits for nothing that another leads to. */
+function rolloutOf(event: StoredEvent): string {
+  return causeOf(event)?.rolloutId ?? event.stream;
 }
 
 /** What follows for rollouts and their parts from their events. */

@@ -13,6 +13,7 @@ const RETRY_MS = 20;
 const RETRY_MS_MAX = 5_000;
 const AHEAD_MAX = 50;
 const TOGETHER_MAX = 100;
+const LANES_MAX = 4;
 const LEASE_POLL_MS = 1_000;
 
 export type ReactionOptions = Followed &
@@ -25,6 +26,8 @@ export type ReactionOptions = Followed &
      * has done, each of them comes to `react`.
      */
     reactTogether?: (events: readonly StoredEvent[]) => Promise<void>;
+    /** Events of different lanes may be acted on at once, up to four; unless told, none may. */
+    laneOf?: (event: StoredEvent) => string;
     /** What a failure of `react` says about the event; `unclear` unless told. */
     judge?: (error: unknown) => Judgement;
     /** The longest wait before another try, in milliseconds; 5,000 by default. */
@@ -38,7 +41,7 @@ export type ReactionOptions = Followed &
 export type Judgement = 'hopeless' | 'outage' | 'unclear';
 
 /**
- * Acts on events in their order, one at a time unless they may be taken together, in one active
+ * Acts on events in their order, one at a time unless it is told otherwise, in one active
  * instance per name over all processes of a database; the others stand by, not caught up. The
  * checkpoint follows the act, and an instance that was replaced meanwhile can no longer move it. What the domain refuses is recorded in
  * `refused_events`. An event that keeps failing is parked in `parked_events` with its cause, and
@@ -80,7 +83,8 @@ async function leaseOf(
 
 function reactor(options: ReactionOptions, progress: Progress, lease: FencedLease): Reader {
   const actor = createActor(options, progress, lease);
-  const batchMax = options.reactTogether === undefined ? 1 : TOGETHER_MAX;
+  const { reactTogether, laneOf } = options;
+  const batchMax = (reactTogether ?? laneOf) === undefined ? 1 : TOGETHER_MAX;
   let batch: StoredEvent[] = [];
 
   /** False if it was stopped; what is left of the batch has not been acted on. */
@@ -92,9 +96,11 @@ function reactor(options: ReactionOptions, progress: Progress, lease: FencedLeas
       progress.advance(last.position);
       batch = [];
     }
+    const tried = await actor.tryInLanes(batch);
     for (let event = batch[0]; event !== undefined; event = batch[0]) {
-      if (isOver()) return false;
-      await actor.act(event);
+      const outcome = tried.get(event);
+      if (outcome === undefined && isOver()) return false;
+      await (outcome === undefined ? actor.act(event) : actor.note(event, outcome));
       progress.advance(event.position);
       batch.shift();
     }
@@ -131,6 +137,9 @@ type Actor = Readonly<{
   resume: () => Promise<Position | null>;
   /** Until it is acted on, parked or refused. */
   act: (event: StoredEvent) => Promise<void>;
+  /** What it came to, where it may be acted on before those in front of it; the rest is left. */
+  tryInLanes: (events: readonly StoredEvent[]) => Promise<ReadonlyMap<StoredEvent, Outcome>>;
+  note: (event: StoredEvent, outcome: Outcome) => Promise<void>;
   /** So many items up to the position need nothing more. */
   pass: (to: Position, hasActed: boolean, items?: number) => Promise<void>;
   saveActs: () => Promise<void>;
@@ -177,14 +186,17 @@ function createActor(options: ReactionOptions, progress: Progress, lease: Fenced
     if (!isParked) maybeParked.delete(event.stream);
     return isParked;
   };
-  const act = async (event: StoredEvent) => {
-    if (await parkBehind(event)) return;
-    const reacting = () => failureOf(options, progress, event);
-    const failure = await inReaction(name, event, reacting, resultOf);
+  const attempt = (event: StoredEvent): Promise<Outcome> =>
+    inReaction(name, event, () => failureOf(options, progress, event), resultOf);
+  const note = async (event: StoredEvent, failure: Outcome) => {
     if (failure === null) return pass(event.position, true);
-    if (!(failure.error instanceof DomainError)) maybeParked.add(event.stream);
+    if (isParking(failure)) maybeParked.add(event.stream);
     await save(event.position, (tx) => recordFailure(tx, options, event, failure));
   };
+  const act = async (event: StoredEvent) => {
+    if (!(await parkBehind(event))) await note(event, await attempt(event));
+  };
+  const tryInLanes = (events: readonly StoredEvent[]) => inLanes(options, events, attempt);
   const resume = async () => {
     await lease.hold(db);
     ahead = { items: 0, hasActed: false };
@@ -195,7 +207,7 @@ function createActor(options: ReactionOptions, progress: Progress, lease: Fenced
   const saveActs = async () => {
     if (at !== null && ahead.hasActed) await save(at, nothingToRecord);
   };
-  return { resume, act, pass, saveActs, mayBeParked };
+  return { resume, act, tryInLanes, note, pass, saveActs, mayBeParked };
 }
 
 /** False if each of them is to be acted on alone. */
@@ -214,11 +226,42 @@ async function areActedOn(
   }
 }
 
-type Failure = Readonly<{ error: Error; tries: number }>;
+/** Each lane in its order up to what is to be parked; waits for all before it rejects. */
+async function inLanes(
+  { laneOf, signal }: ReactionOptions,
+  events: readonly StoredEvent[],
+  attempt: (event: StoredEvent) => Promise<Outcome>,
+): Promise<ReadonlyMap<StoredEvent, Outcome>> {
+  const outcomes = new Map<StoredEvent, Outcome>();
+  if (laneOf === undefined || events.length < 2) return outcomes;
+  const lanes = [...new Set(events.map(laneOf))];
+  const work = async () => {
+    for (let lane = lanes.shift(); lane !== undefined; lane = lanes.shift()) {
+      for (const event of events) {
+        if (laneOf(event) !== lane) continue;
+        if (signal.aborted) return;
+        const outcome = await attempt(event);
+        outcomes.set(event, outcome);
+        if (isParking(outcome)) break;
+      }
+    }
+  };
+  const workers = Array.from({ length: LANES_MAX }, work);
+  await Promise.allSettled(workers);
+  await Promise.all(workers);
+  return outcomes;
+}
 
-function resultOf(failure: Failure | null): string {
+type Failure = Readonly<{ error: Error; tries: number }>;
+type Outcome = Failure | null;
+
+function isParking(outcome: Outcome): boolean {
+  return outcome !== null && !(outcome.error instanceof DomainError);
+}
+
+function resultOf(failure: Outcome): string {
   if (failure === null) return 'acted';
-  return failure.error instanceof DomainError ? 'refused' : 'parked';
+  return isParking(failure) ? 'parked' : 'refused';
 }
 
 async function recordFailure(
@@ -241,7 +284,7 @@ async function failureOf(
   options: ReactionOptions,
   progress: Progress,
   event: StoredEvent,
-): Promise<Failure | null> {
+): Promise<Outcome> {
   const { react, signal, log, retryMsMax: maxMs = RETRY_MS_MAX } = options;
   for (let attempt = 1; ; attempt += 1) {
     try {
