@@ -86,69 +86,75 @@ lane('the stack', await missingOwnKafka(), () => {
     );
   };
 
-  it(
-    'brings agents to both replicas of deployment, and goes on while processes are killed',
-    async () => {
-      const product = await world.start(STACK, UNTIL_INPUT_ENDS);
-      const machines = await world.enrol(product, 'all', ['pilot', 'broad', 'broad', 'broad']);
-      const people = await world.people(product);
-      await eventually(() => expect(askedForLeases().size).toBe(2), SLOW);
-      const patchIds = await missedPatches(people, machines);
-      const requestId = await requestRollout(people, 'all', patchIds, 0);
+  /** Agents come to both replicas, and a rollout completes, whatever is killed meanwhile. */
+  const worksWhileKilled = async (product: Product) => {
+    const machines = await world.enrol(product, 'all', ['pilot', 'broad', 'broad', 'broad']);
+    const people = await world.people(product);
+    await eventually(() => expect(askedForLeases().size).toBe(2), SLOW);
+    const patchIds = await missedPatches(people, machines);
+    const requestId = await requestRollout(people, 'all', patchIds, 0);
 
-      await approve(people, requestId);
-      const work = async () => {
-        await killChild(product.script, 'deployment-1');
-        await eventually(() => isReady(product), SLOW);
-        await killChild(product.script, 'deployment-2');
-        await untilRollout(people, requestId, ({ status }) => status === 'completed');
-      };
-      const document = new URL('/openapi/deployment.json', product.url);
-      expect(await statusesDuring(work, document)).toEqual([200]);
-      for (const { history } of machines) {
-        expect([...(await history()).matchAll(/^Start-Date/gm)]).toHaveLength(1);
-      }
-
-      // The only replica of its service.
-      await killChild(product.script, 'discovery-1');
+    await approve(people, requestId);
+    const work = async () => {
+      await killChild(product.script, 'deployment-1');
       await eventually(() => isReady(product), SLOW);
-      await people.aud.get('/v1/package-sources');
-    },
-    DEADLINE_MS,
-  );
+      await killChild(product.script, 'deployment-2');
+      await untilRollout(people, requestId, ({ status }) => status === 'completed');
+    };
+    const document = new URL('/openapi/deployment.json', product.url);
+    expect(await statusesDuring(work, document)).toEqual([200]);
+    for (const { history } of machines) {
+      expect([...(await history()).matchAll(/^Start-Date/gm)]).toHaveLength(1);
+    }
 
+    // The only replica of its service.
+    await killChild(product.script, 'discovery-1');
+    await eventually(() => isReady(product), SLOW);
+    await people.aud.get('/v1/package-sources');
+    await Promise.all(machines.map(({ agent }) => agent.kill()));
+  };
+
+  const leavesNothing = async (product: Product, signal: NodeJS.Signals) => {
+    // The stack and PostgreSQL's host beside the six; the broker between two shells.
+    expect(await census()).toMatchObject({
+      node: 8,
+      java: 1,
+      sh: 2,
+      postgres: expect.any(Number),
+    });
+    const exit = await product.script.kill(signal);
+    const isKill = signal === 'SIGKILL';
+    expect(exit).toEqual({ code: isKill ? null : 0, signal: isKill ? signal : null });
+    await eventually(async () => expect(await census()).toEqual({}), SLOW);
+  };
+
+  /** Nothing starts Kafka or PostgreSQL again: what works on them would not find them. */
+  const endsWithItsBroker = async (product: Product) => {
+    const found = await processesOf(world.dataDir);
+    process.kill(found.find(({ what }) => what === 'java')?.pid ?? 0, 'SIGKILL');
+    expect(await product.script.exited).toEqual({ code: 1, signal: null });
+    expect(product.script.errors()).toMatch(/Kafka's process ended: \S+broker\.log says why/);
+    expect(await census()).toEqual({});
+  };
+
+  // In one, for a stack takes long to start.
   it(
-    'leaves nothing running, told to stop or killed, and finds its data at the next start',
+    'goes on while processes are killed, leaves nothing running however it ends, and finds its data',
     async () => {
       let product = await world.start(STACK, UNTIL_INPUT_ENDS);
+      await worksWhileKilled(product);
+
       const { pat } = await world.people(product);
       const group = { name: 'Kept', selector: { attributes: { department: 'Finance' } } };
       const { body: made } = await pat.post<{ groupId: string }>('/v1/device-groups', group);
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL'] as const) {
-        // The stack and PostgreSQL's host beside the six; the broker between two shells.
-        expect(await census()).toMatchObject({
-          node: 8,
-          java: 1,
-          sh: 2,
-          postgres: expect.any(Number),
-        });
-        const exit = await product.script.kill(signal);
-        const isKill = signal === 'SIGKILL';
-        expect(exit).toEqual({ code: isKill ? null : 0, signal: isKill ? signal : null });
-        await eventually(async () => expect(await census()).toEqual({}), SLOW);
-
+        await leavesNothing(product, signal);
         product = await world.start(STACK, UNTIL_INPUT_ENDS);
         const { aud } = await world.people(product);
         const { body } = await aud.get(`/v1/device-groups/${made.groupId}`);
         expect(body).toMatchObject({ data: { name: 'Kept' } });
       }
-
-      // Nothing starts these again: what works on them would not find them.
-      const found = await processesOf(world.dataDir);
-      process.kill(found.find(({ what }) => what === 'java')?.pid ?? 0, 'SIGKILL');
-      expect(await product.script.exited).toEqual({ code: 1, signal: null });
-      expect(product.script.errors()).toMatch(/Kafka's process ended: \S+broker\.log says why/);
-      expect(await census()).toEqual({});
+      await endsWithItsBroker(product);
     },
     DEADLINE_MS,
   );
