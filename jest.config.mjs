@@ -22,7 +22,7 @@ export default {
     customExportConditions: ['@patchtrail/source', 'node', 'node-addons'],
   },
   modulePathIgnorePatterns: ['/dist/'],
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   globalSetup: '<rootDir>/libs/testing/src/jest/global-setup.mjs',
   globalTeardown: '<rootDir>/libs/testing/src/jest/global-teardown.mjs',
   reporters: ['default', '<rootDir>/tools/jest-reporter.mjs'],
