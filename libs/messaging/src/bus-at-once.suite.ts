@@ -52,7 +52,8 @@ export function describeAtOnce({ topicWith, member, soon, publish, lag, other }:
       const begun = new Set<string>();
       const all = gate();
       const { got } = member([topic], {
-        handle: async ({ message }) => {
+        handle: async ({ message }, { signal }) => {
+          signal.addEventListener('abort', all.open);
           begun.add(message.partitionkey);
           if (begun.size === 3) all.open();
           await all.opened;
@@ -106,7 +107,10 @@ export function describeAtOnce({ topicWith, member, soon, publish, lag, other }:
       await publish(topic, messages);
       const second = gate();
       const { got, group } = member([topic], {
-        handle: ({ message }) => (message.id === messages[1]?.id ? second.opened : undefined),
+        handle: ({ message }, { signal }) => {
+          signal.addEventListener('abort', second.open);
+          return message.id === messages[1]?.id ? second.opened : undefined;
+        },
       });
       await soon(() => expect(got).toHaveLength(2));
       // The first at least, once it is committed; never the third, which is behind the second.
