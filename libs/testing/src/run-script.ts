@@ -65,7 +65,7 @@ export function runScript(file: string | URL, options: ScriptOptions = {}): Runn
     exited,
     lines: () => lines,
     errors: () => errors,
-    line: async (pattern, deadlineMs = 20_000) => {
+    line: async (pattern, deadlineMs = 45_000) => {
       await eventually(() => ended || find(pattern), { deadlineMs });
       return find(pattern);
     },
