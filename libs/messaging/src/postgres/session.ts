@@ -46,10 +46,15 @@ export async function openSession(
   client.on('end', () => lost.abort(new Error('The connection to the bus has ended.')));
   client.on('notification', ({ channel, payload = '' }) => onHint({ channel, payload }));
   await client.connect();
-  const rows = async <T>(sql: string, values: readonly unknown[] = []): Promise<T[]> => {
-    lost.signal.throwIfAborted();
-    const result = await client.query<T & object>(sql, [...values]);
-    return result.rows;
+  // A connection takes one statement at a time.
+  let before: Promise<unknown> = Promise.resolve();
+  const rows = <T>(sql: string, values: readonly unknown[] = []): Promise<T[]> => {
+    const asked = before.then(async () => {
+      lost.signal.throwIfAborted();
+      return (await client.query<T & object>(sql, [...values])).rows;
+    });
+    before = asked.catch(() => undefined);
+    return asked;
   };
   const close = async () => {
     const waited = new AbortController();
