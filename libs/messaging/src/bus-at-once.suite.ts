@@ -127,6 +127,7 @@ export function describeAtOnce({ topicWith, member, soon, publish, lag, other }:
       const behind = gate();
       const doomed = member([topic], {
         handle: async ({ message }, stop) => {
+          stop.signal.addEventListener('abort', behind.open);
           if (message.id === third) behind.open();
           if (message.id !== second) return;
           await behind.opened;
@@ -166,10 +167,10 @@ export function describeAtOnce({ topicWith, member, soon, publish, lag, other }:
       const leaving = member([topic], {
         atOnce: 2,
         handle: async (_, stop) => {
+          stop.signal.addEventListener('abort', both.open);
           begun += 1;
           if (begun < 2) return both.opened;
           stop.abort();
-          both.open();
         },
       });
       await leaving.done;
