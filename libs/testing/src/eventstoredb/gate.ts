@@ -41,7 +41,11 @@ export async function createGate(port: number, target: () => number): Promise<Ga
   };
   const reset = (): number => {
     const count = pairs.size;
-    for (const socket of pairs.keys()) socket.resetAndDestroy();
+    for (const socket of pairs.keys()) {
+      // A reset fails while a farewell is under way, and Node never lets go of the socket.
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
     return count;
   };
 

@@ -1,7 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@patchtrail/testing';
-import { type Proxy, startProxy } from './proxy.js';
+import { cutOff, type Proxy, startProxy } from './proxy.js';
 
 type Peer = Readonly<{ socket: Socket; received: () => string; events: () => readonly string[] }>;
 
@@ -52,6 +52,13 @@ describe('the proxy of faults', () => {
     for (const { socket } of peers) socket.destroy();
     await proxy.close();
     await Promise.all(servers.map((one) => new Promise((closed) => one.close(closed))));
+  });
+
+  it('lets go of a connection that is cut off as it says goodbye', async () => {
+    const [near] = await connected();
+    near.socket.end();
+    cutOff(near.socket);
+    await eventually(() => expect(near.events()).toEqual(['close']));
   });
 
   it('passes bytes and ends on, both ways', async () => {

@@ -32,12 +32,12 @@ export async function startProxy(targetPort: number, port = 0): Promise<Proxy> {
   const pairs = new Set<Pair>();
   const drop = (pair: Pair) => {
     if (!pairs.delete(pair)) return;
-    pair.client.resetAndDestroy();
-    pair.server.resetAndDestroy();
+    cutOff(pair.client);
+    cutOff(pair.server);
   };
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
     if (weather.kind === 'closed') {
-      client.on('error', () => undefined).resetAndDestroy();
+      cutOff(client.on('error', () => undefined));
       return;
     }
     const upstream = connect({ host: HOST, port: target, noDelay: true, allowHalfOpen: true });
@@ -72,6 +72,15 @@ export async function startProxy(targetPort: number, port = 0): Promise<Proxy> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/**
+ * Without a farewell, unless one is under way: a reset fails then, and Node never lets go of the
+ * socket, nor of the process at its end.
+ */
+export function cutOff(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** Once something was withheld from a connection, nothing may follow it: bytes must not be left out. */
