@@ -41,11 +41,7 @@ export async function createPrioritization(infra: Infra): Promise<Service> {
 
   const start = () => {
     work.run({
-      consumer: consume({
-        ...{ bus, db, group: GROUP, topics, apply, signal, log },
-        // A decision speaks of a patch and of endpoints: of two that are new, one must see the other.
-        atOnce: 1,
-      }),
+      consumer: consume({ bus, db, group: GROUP, topics, apply, signal, log }),
       relay: runOutboxRelay({ db, bus, signal, log, name: 'prioritization' }),
       purge: runPurge({ db, now, signal, log }),
     });

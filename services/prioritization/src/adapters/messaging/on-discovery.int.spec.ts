@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type CloudEvent, discovery } from '@patchtrail/contracts';
 import { type Database, openDatabase } from '@patchtrail/postgres';
 import {
+  eventually,
   EXAMPLE_AT,
   exampleAttributes,
   exampleMessage,
@@ -75,6 +76,36 @@ const published = async (patchId: string) =>
       [patchId],
     )
   ).map(({ type }) => type.split('.').at(-2));
+
+function attributesOf(endpointId: string, exposure: 'public' | 'none') {
+  const data = { endpointId, attributes: exampleAttributes({ exposure }) };
+  return exampleMessage(discovery.EndpointAttributesChanged, endpointId, data);
+}
+
+function discovered(patchId: string, cves: readonly string[] = []) {
+  const patch = examplePatch(patchId, { cves: [...cves] });
+  return exampleMessage(discovery.PatchDiscovered, patchId, patch);
+}
+
+/** Both are under way at once, as in two replicas: the first is kept open while the other comes. */
+async function receiveAtOnce(first: CloudEvent, second: CloudEvent): Promise<void> {
+  let other: Promise<void> = Promise.resolve();
+  await db.transaction(async (tx) => {
+    await onEndpointEvent(tx, first, EXAMPLE_AT);
+    await onPatchEvent(tx, first, EXAMPLE_AT);
+    other = receive(second);
+    await Promise.race([other, eventually(untilSomebodyWaits)]);
+  });
+  await other;
+}
+
+async function untilSomebodyWaits(): Promise<void> {
+  const waiting = await db.rows(
+    `SELECT 1 FROM pg_locks WHERE NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+  );
+  expect(waiting).not.toEqual([]);
+}
 
 describe('decisions from what discovery publishes', () => {
   it('are one for each asset context the patch applies to, whatever comes first', async () => {
@@ -173,5 +204,56 @@ describe('decisions from what discovery publishes', () => {
     );
     const revisions = (await decisionsOf(patchId)).map((decision) => decision.patchRevision);
     expect(revisions).toEqual([2]);
+  });
+});
+
+describe('decisions from messages that two replicas take at once', () => {
+  const decided = async (patchId: string) =>
+    (await decisionsOf(patchId)).map(({ exposure, category }) => [exposure, category]);
+
+  it.each(['patch', 'applicability'])(
+    'see both: patch and applicability, the %s first',
+    async (first) => {
+      const [endpointId, patchId] = [v4(), v4()];
+      await receive(enrolled(endpointId, 'none'));
+      const messages = [discovered(patchId), missing(endpointId, patchId)] as const;
+      const [one, other] = first === 'patch' ? messages : ([messages[1], messages[0]] as const);
+      await receiveAtOnce(one, other);
+      expect(await decided(patchId)).toHaveLength(1);
+    },
+  );
+
+  it.each(['patch', 'attributes'])(
+    'see both: patch and attributes, the %s first',
+    async (first) => {
+      const [endpointId, patchId] = [v4(), v4()];
+      await receive(enrolled(endpointId, 'none'), missing(endpointId, patchId));
+      const messages = [discovered(patchId), attributesOf(endpointId, 'public')] as const;
+      const [one, other] = first === 'patch' ? messages : ([messages[1], messages[0]] as const);
+      await receiveAtOnce(one, other);
+      expect((await decided(patchId)).map(([exposure]) => exposure)).toContain('public');
+    },
+  );
+
+  it.each(['patch', 'catalogue'])('see both: patch and catalogue, the %s first', async (first) => {
+    const [endpointId, patchId, cve] = [v4(), v4(), `CVE-2026-${first === 'patch' ? 7 : 8}001`];
+    await receive(catalogue([]), enrolled(endpointId, 'none'), missing(endpointId, patchId));
+    const messages = [discovered(patchId, [cve]), catalogue([cve])] as const;
+    const [one, other] = first === 'patch' ? messages : ([messages[1], messages[0]] as const);
+    await receiveAtOnce(one, other);
+    expect(await decided(patchId)).toEqual([['none', 'critical-security']]);
+  });
+
+  it('do not wait in a circle: a revision and a catalogue that touches it', async () => {
+    const [endpointId, patchId] = [v4(), v4()];
+    await receive(enrolled(endpointId, 'none'), discovered(patchId), missing(endpointId, patchId));
+    const revised = exampleMessage(
+      discovery.PatchRevised,
+      patchId,
+      examplePatch(patchId, { cves: ['CVE-2026-9001'], revision: 2 }),
+    );
+    await Promise.all([receive(revised), receive(catalogue(['CVE-2026-9001']))]);
+    const [after] = (await decisionsOf(patchId)).filter((one) => one.patchRevision === 2);
+    expect(after?.category).toBe('critical-security');
   });
 });

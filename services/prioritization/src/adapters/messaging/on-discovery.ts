@@ -7,7 +7,7 @@ import {
 } from '@patchtrail/contracts';
 import type { Sql } from '@patchtrail/postgres';
 import { prioritizePatch } from '../../application/prioritize-patch.js';
-import { decisionStore } from '../postgres/decision-store.js';
+import { decisionStore, lockCatalogue, lockPatches } from '../postgres/decision-store.js';
 
 /** Keeps what a decision needs to know of endpoints, and decides anew what it touches. */
 export async function onEndpointEvent(tx: Sql, message: CloudEvent, at: string): Promise<void> {
@@ -33,6 +33,7 @@ export async function onEndpointEvent(tx: Sql, message: CloudEvent, at: string):
 /** Keeps patches and threat signals, and decides anew what they touch. */
 export async function onPatchEvent(tx: Sql, message: CloudEvent, at: string): Promise<void> {
   if (isEvent(discovery.PatchDiscovered, message) || isEvent(discovery.PatchRevised, message)) {
+    await lockPatches(tx, [message.data.patchId]);
     await savePatch(tx, message.data);
     await decideAll(tx, message, at, [message.data.patchId]);
   } else if (isEvent(discovery.PatchSuperseded, message)) {
@@ -40,6 +41,7 @@ export async function onPatchEvent(tx: Sql, message: CloudEvent, at: string): Pr
   } else if (isEvent(discovery.PatchWithdrawn, message)) {
     await endPatch(tx, message.data.patchId, 'withdrawn');
   } else if (isEvent(discovery.ThreatSignalChanged, message)) {
+    await lockCatalogue(tx);
     await saveSignals(tx, message.data);
     // The catalogue counts only once it is complete; until then the older one stays in force.
     if (message.data.part === message.data.parts) {
@@ -50,7 +52,7 @@ export async function onPatchEvent(tx: Sql, message: CloudEvent, at: string): Pr
 
 async function decideAll(tx: Sql, cause: CloudEvent, at: string, patchIds: readonly string[]) {
   const store = decisionStore(tx, cause);
-  // One order for all transactions, so that two of them cannot wait for each other.
+  await lockPatches(tx, patchIds);
   for (const patchId of patchIds.toSorted()) await prioritizePatch(store, patchId, at);
 }
 

@@ -12,6 +12,31 @@ import type { AssetContext } from '../../domain/prioritize.js';
 
 const EVENT_NAMESPACE = '0b7a3a1e-6a53-5d0f-8a3b-0d6d6f0f5c2e';
 
+const PATCH_LOCKS = 64;
+
+const CATALOGUE_LOCK = `hashtextextended('decisions/catalogue', 0)`;
+
+/**
+ * Of two transactions that touch the same decision, the second waits here and then sees what the
+ * first has written, so that one of them decides from both. Before any row of a patch is written,
+ * with all patches of the transaction at once: then nobody waits in a circle.
+ */
+export async function lockPatches(tx: Sql, patchIds: readonly string[]): Promise<void> {
+  await tx.rows(`SELECT pg_advisory_xact_lock_shared(${CATALOGUE_LOCK})`);
+  // Few locks, however many patches a first inventory speaks of: their number is limited.
+  await tx.rows(
+    `SELECT pg_advisory_xact_lock(hashtextextended('decisions/patch/' || l.lock, 0))
+       FROM (SELECT DISTINCT mod(hashtext(id)::bigint + 2147483648, $2) AS lock
+               FROM unnest($1::text[]) u(id) ORDER BY lock) l`,
+    [patchIds, PATCH_LOCKS],
+  );
+}
+
+/** Waits for every decision that is being made, and lets none be made until the transaction ends. */
+export async function lockCatalogue(tx: Sql): Promise<void> {
+  await tx.rows(`SELECT pg_advisory_xact_lock(${CATALOGUE_LOCK})`);
+}
+
 /** The rows of one transaction; events go to its outbox, caused by the message in hand. */
 export function decisionStore(tx: Sql, cause: CloudEvent): DecisionStore {
   return {
