@@ -41,12 +41,12 @@ export type ReactionOptions = Followed &
 export type Judgement = 'hopeless' | 'outage' | 'unclear';
 
 /**
- * Acts on events in their order, one at a time unless it is told otherwise, in one active
- * instance per name over all processes of a database; the others stand by, not caught up. The
- * checkpoint follows the act, and an instance that was replaced meanwhile can no longer move it. What the domain refuses is recorded in
- * `refused_events`. An event that keeps failing is parked in `parked_events` with its cause, and
- * later ones of its stream behind it; everything else goes on. While the store or the service's
- * database is away nothing is parked.
+ * Acts on events in their order, one at a time unless it is told otherwise, in one active instance
+ * per name over all processes of a database; the others stand by, not caught up. The checkpoint
+ * follows the act, and an instance that was replaced meanwhile can no longer move it. What the domain
+ * refuses is recorded in `refused_events`. An event that keeps failing is parked in `parked_events`
+ * with its cause, and later ones of its stream behind it; everything else goes on. While the store or
+ * the service's database is away nothing is parked.
  */
 export function runReaction(options: ReactionOptions): Projection {
   const { name, signal, log } = options;
