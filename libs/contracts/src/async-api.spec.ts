@@ -21,7 +21,10 @@ const golden = (type: string): CloudEvent =>
 const stored = read('../asyncapi.json');
 const document = parse(stored) as {
   channels: Record<string, { address: string; messages: object; bindings: unknown }>;
-  operations: Record<string, { action: string; channel: { $ref: string } }>;
+  operations: Record<
+    string,
+    { action: string; channel: { $ref: string }; messages: { $ref: string }[] }
+  >;
   components: { messages: Record<string, Message>; schemas: Record<string, object> };
 };
 type Message = {
@@ -117,6 +120,18 @@ describe('the AsyncAPI document that is checked in', () => {
       expect(on.filter(([, { action }]) => action === 'receive').map(([name]) => name)).toEqual(
         readers.map(({ group }) => `${group}:${topic}`),
       );
+    }
+  });
+
+  it('says which messages a group acts on', () => {
+    const read = (name: string) =>
+      document.operations[name]?.messages.map(({ $ref }) => $ref.split('/').at(-1));
+    expect(read('deployment.on-approval:approval.requests.v1')).toEqual([
+      'org.patchtrail.approval.RingsAuthorized.v1',
+    ]);
+    for (const { group, topics, types } of Object.values(CONSUMERS)) {
+      const all = [...topics].flatMap((topic) => read(`${group}:${topic}`) ?? []);
+      expect(all.toSorted()).toEqual(types ?? INTEGRATION_EVENTS.map(({ type }) => type));
     }
   });
 

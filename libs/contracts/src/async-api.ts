@@ -171,17 +171,19 @@ function sending() {
 
 function receiving() {
   const groups: readonly ConsumerGroup[] = Object.values(CONSUMERS);
-  const entries = groups.flatMap(({ group, topics }) =>
-    topics.map((topic) => [`${group}:${topic}`, receivingOf(group, topic)] as const),
+  const entries = groups.flatMap(({ group, topics, types }) =>
+    topics.map((topic) => [`${group}:${topic}`, receivingOf(group, topic, types)] as const),
   );
   return Object.fromEntries(entries);
 }
 
-function receivingOf(group: string, topic: string) {
+function receivingOf(group: string, topic: string, types: ConsumerGroup['types']) {
+  const actedOn = typesOn(topic).filter((type) => types?.includes(type) ?? true);
   return {
     action: 'receive',
     title: `${group.split('.')[0] ?? group} reads`,
     channel: ref('channels', topic),
+    messages: actedOn.map((type) => ref('channels', topic, 'messages', type)),
     bindings: { kafka: { groupId: { type: 'string', enum: [group] }, bindingVersion } },
   };
 }

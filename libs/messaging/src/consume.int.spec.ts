@@ -91,6 +91,23 @@ describe('consume', () => {
     expect(tries).toEqual(['one', 'two']);
   });
 
+  it('passes over what it does not act on, but for what is no message at all', async () => {
+    const nothing = JSON.parse('{"data_base64":"/wA="}') as CloudEvent;
+    const run: Bus['run'] = async (options) => {
+      await options.handle({ topic: Sent.topic, partition: 0, offset: 0n, message: nothing });
+      await stage.bus.run(options);
+    };
+    start({ types: [Sent.type], bus: { ...stage.bus, run } });
+    await stage.bus.publish(Sent.topic, [
+      { ...messageOf('a'), type: 'org.patchtrail.spec.SomethingElse.v1' },
+    ]);
+    const ids = await stage.send('a', 'one');
+    await consumed();
+    expect(await stage.effects()).toEqual(ids);
+    expect(await stage.db.rows('SELECT message_id AS id FROM inbox')).toEqual([{ id: ids[0] }]);
+    expect(await refused()).toMatchObject([{ code: 'contract-violation' }]);
+  });
+
   it('knows a message by its source and id, for each group', async () => {
     start();
     const data = { endpointId: randomUUID(), reason: 'fine' };

@@ -19,6 +19,8 @@ export type ConsumeOptions = Readonly<{
   /** `<service>.<purpose>` */
   group: string;
   topics: readonly string[];
+  /** Types of the messages that `apply` acts on; the others are passed over. All unless told. */
+  types?: readonly string[] | null;
   apply: Apply;
   signal: AbortSignal;
   log: Log;
@@ -35,7 +37,7 @@ const RETRY_DELAYS_MS = [100, 300, 900, 2_700];
 
 /**
  * Applies each message once, although it may be delivered often: an inbox row is written in the
- * transaction of its effect. A refusal (`DomainError`, `ContractViolation`) is consumed and recorded
+ * transaction of its effect. What `apply` does not act on costs nothing. A refusal (`DomainError`, `ContractViolation`) is consumed and recorded
  * in `refused_messages`. Any other error is tried again, then the message's key is parked with the
  * cause: this message and later ones of the key wait in `parked_messages` for `replayParked`, and
  * everything else goes on. A copy of it, and of what breaks its contract, is published on the group's
@@ -44,10 +46,17 @@ const RETRY_DELAYS_MS = [100, 300, 900, 2_700];
  */
 export function consume(options: ConsumeOptions): Readonly<{ done: Promise<void> }> {
   const { bus, db, group, topics, signal, atOnce } = options;
-  const handle = (delivery: Delivery) => receiveOnce(options, delivery);
+  const handle = async (delivery: Delivery) => {
+    if (isForUs(options, delivery.message.type)) await receiveOnce(options, delivery);
+  };
   const forget = observeParked(db, group);
   const consumer = { group, topics, signal, handle, ...(atOnce === undefined ? {} : { atOnce }) };
   return { done: bus.run(consumer).finally(forget) };
+}
+
+/** What has no type is no message of ours at all, which must not go unseen. */
+function isForUs({ types = null }: ConsumeOptions, type: string | undefined): boolean {
+  return types === null || type === undefined || types.includes(type);
 }
 
 async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise<void> {

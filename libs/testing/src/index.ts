@@ -10,6 +10,7 @@ export {
 } from './fresh-database.js';
 export { type Exit, runScript, type RunningScript, type ScriptOptions } from './run-script.js';
 export { silentLog, type SilentLog } from './silent-log.js';
+export { typesActedOn } from './types-acted-on.js';
 export { allPages, assertScreenRefuses } from './screen-refusals.js';
 export {
   type Served,

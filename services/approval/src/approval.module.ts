@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { CONSUMERS } from '@patchtrail/contracts';
 import {
   bindStore,
   type EventStore,
@@ -29,7 +30,7 @@ import { APPROVAL_CONTEXT, type ApprovalContext } from './adapters/http/approval
 import { ApprovalPoliciesController } from './adapters/http/approval-policies.controller.js';
 import { ApprovalRequestsController } from './adapters/http/approval-requests.controller.js';
 import { PlanTemplatesController } from './adapters/http/plan-templates.controller.js';
-import { FLEET_GROUP, FLEET_TOPICS, onFleet } from './adapters/messaging/on-fleet.js';
+import { FLEET_GROUP, onFleet } from './adapters/messaging/on-fleet.js';
 import { fleetIn } from './adapters/postgres/fleet.js';
 import { followed } from './adapters/postgres/followed.js';
 import { listsIn } from './adapters/postgres/lists.js';
@@ -69,10 +70,7 @@ export async function createApproval(
       projection,
       reaction,
       timers: runTimers({ db, projection, signal, log, now, elapse }),
-      consumer: consume({
-        ...{ bus, db, signal, log, group: FLEET_GROUP, topics: FLEET_TOPICS },
-        apply: onFleet,
-      }),
+      consumer: consume({ bus, db, signal, log, ...CONSUMERS.approval, apply: onFleet }),
       purge: runPurge({ db, now, signal, log }),
     });
     return Promise.resolve();

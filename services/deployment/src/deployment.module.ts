@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { CONSUMERS } from '@patchtrail/contracts';
 import {
   bindStore,
   createKeyedQueue,
@@ -33,13 +34,8 @@ import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './adapters/http/depl
 import { LeasesController } from './adapters/http/leases.controller.js';
 import { RefusedReportsController } from './adapters/http/refused-reports.controller.js';
 import { RolloutsController } from './adapters/http/rollouts.controller.js';
-import { APPROVAL_GROUP, APPROVAL_TOPICS, onApproval } from './adapters/messaging/on-approval.js';
-import {
-  FLEET_GROUP,
-  FLEET_TOPICS,
-  fleetSettledOn,
-  onDiscovery,
-} from './adapters/messaging/on-discovery.js';
+import { APPROVAL_GROUP, onApproval } from './adapters/messaging/on-approval.js';
+import { FLEET_GROUP, fleetSettledOn, onDiscovery } from './adapters/messaging/on-discovery.js';
 import { cohortDraftsIn, credentialsIn, fleetIn } from './adapters/postgres/fleet.js';
 import { freshnessOf } from './adapters/postgres/freshness.js';
 import { listsIn } from './adapters/postgres/lists.js';
@@ -94,14 +90,9 @@ export async function createDeployment(
       ...followers,
       purge: runPurge({ db, now, signal, log }),
       timers: runTimers({ db, projection, signal, log, now, elapse: elapseWith(streams, now) }),
-      fleet: consume({
-        ...consuming,
-        group: FLEET_GROUP,
-        topics: FLEET_TOPICS,
-        apply: onDiscovery,
-      }),
+      fleet: consume({ ...consuming, ...CONSUMERS.deploymentFleet, apply: onDiscovery }),
       authorizations: consume({
-        ...{ ...consuming, group: APPROVAL_GROUP, topics: APPROVAL_TOPICS },
+        ...{ ...consuming, ...CONSUMERS.deploymentRequests },
         apply: authorize,
         reachable: () => store.head(),
       }),

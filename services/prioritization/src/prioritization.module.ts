@@ -41,7 +41,7 @@ export async function createPrioritization(infra: Infra): Promise<Service> {
 
   const start = () => {
     work.run({
-      consumer: consume({ bus, db, group: GROUP, topics, apply, signal, log }),
+      consumer: consume({ bus, db, signal, log, ...CONSUMERS.prioritization, apply }),
       relay: runOutboxRelay({ db, bus, signal, log, name: 'prioritization' }),
       purge: runPurge({ db, now, signal, log }),
     });

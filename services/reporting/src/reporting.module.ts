@@ -39,7 +39,7 @@ export async function createReporting(infra: Infra): Promise<Service> {
 
   const start = () => {
     work.run({
-      consumer: consume({ bus, db, group: GROUP, topics, apply, signal, log }),
+      consumer: consume({ bus, db, signal, log, ...CONSUMERS.reporting, apply }),
       purge: runPurge({ db, now, signal, log }),
     });
     return Promise.resolve();

@@ -3,6 +3,7 @@ import { approvalReadModels } from '@patchtrail/approval';
 import {
   approval,
   type CloudEvent,
+  type ConsumerGroup,
   CONSUMERS,
   deployment,
   discovery,
@@ -32,11 +33,7 @@ export type Looks = Readonly<{
   close: () => Promise<void>;
 }>;
 
-const GROUPS: readonly Readonly<{
-  service: ServiceName;
-  group: string;
-  topics: readonly string[];
-}>[] = [
+const GROUPS: readonly (ConsumerGroup & Readonly<{ service: ServiceName }>)[] = [
   { service: 'prioritization', ...CONSUMERS.prioritization },
   { service: 'approval', ...CONSUMERS.approval },
   { service: 'deployment', ...CONSUMERS.deploymentFleet },
@@ -217,12 +214,15 @@ async function allMessages(bus: Looks['bus']): Promise<readonly Sent[]> {
   return sent;
 }
 
-async function consumerOf(looks: Looks, { service, group, topics }: (typeof GROUPS)[number]) {
+async function consumerOf(
+  looks: Looks,
+  { service, group, topics, types }: (typeof GROUPS)[number],
+) {
   const inbox = await of(looks, service).rows<ConsumerFact['inbox'][number]>(
     'SELECT source, message_id AS id FROM inbox WHERE consumer_group = $1 ORDER BY consumed_at',
     [group],
   );
-  return { group, topics, inbox };
+  return { group, topics, types, inbox };
 }
 
 /** Reporting keeps each event; deployment opens one rollout for each authorization. */

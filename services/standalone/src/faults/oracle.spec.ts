@@ -29,7 +29,10 @@ const HELD: Observations = {
   messages: [message(0), message(1), { ...message(0), offset: 2 }],
   streamTopics: ['rollouts'],
   announcements: [{ of: 'rows', expected: ['r'], found: ['r', 'r'] }],
-  consumers: [{ group: 'g', topics: ['rollouts'], inbox: inbox('e0', 'e1') }],
+  consumers: [
+    { group: 'g', topics: ['rollouts'], types: null, inbox: inbox('e0', 'e1') },
+    { group: 'h', topics: ['rollouts'], types: ['Closed'], inbox: [] },
+  ],
   effects: [{ of: 'trail', expected: ['e0', 'e1', 'e0'], found: ['e1', 'e0'] }],
   projections: [{ name: 'p', table: 't', differed: false }],
   writes: [
@@ -102,19 +105,33 @@ const BROKEN: readonly (readonly [string, string, Partial<Observations>, RegExp]
   [
     'seen-by-all',
     'a message that a group has not seen',
-    { consumers: [{ group: 'g', topics: ['rollouts'], inbox: inbox('e0') }] },
+    { consumers: [{ group: 'g', topics: ['rollouts'], types: null, inbox: inbox('e0') }] },
     /g has not seen s e1/,
   ],
   [
     'seen-by-all',
+    'a message of a type that a group acts on and has not seen',
+    { consumers: [{ group: 'h', topics: ['rollouts'], types: ['Opened'], inbox: inbox('e0') }] },
+    /h has not seen s e1/,
+  ],
+  [
+    'seen-by-all',
     'a message that nobody sent',
-    { consumers: [{ group: 'g', topics: ['rollouts'], inbox: inbox('e0', 'e1', 'e7') }] },
+    {
+      consumers: [
+        { group: 'g', topics: ['rollouts'], types: null, inbox: inbox('e0', 'e1', 'e7') },
+      ],
+    },
     /g has seen s e7, which is not on the bus/,
   ],
   [
     'seen-by-all',
     'an inbox with a message twice',
-    { consumers: [{ group: 'g', topics: ['rollouts'], inbox: inbox('e0', 'e1', 'e1') }] },
+    {
+      consumers: [
+        { group: 'g', topics: ['rollouts'], types: null, inbox: inbox('e0', 'e1', 'e1') },
+      ],
+    },
     /g has s e1 in its inbox twice/,
   ],
   [
@@ -144,7 +161,7 @@ const BROKEN: readonly (readonly [string, string, Partial<Observations>, RegExp]
   [
     'in-order',
     'a group that consumed a later number first',
-    { consumers: [{ group: 'g', topics: ['rollouts'], inbox: inbox('e1', 'e0') }] },
+    { consumers: [{ group: 'g', topics: ['rollouts'], types: null, inbox: inbox('e1', 'e0') }] },
     /^g, rollouts of s for k, has 0 after 1/,
   ],
   [

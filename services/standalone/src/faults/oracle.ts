@@ -58,6 +58,8 @@ export type BusFact = Readonly<{
 export type ConsumerFact = Readonly<{
   group: string;
   topics: readonly string[];
+  /** What it acts on; `null` for everything. */
+  types: readonly string[] | null;
   /** In the order in which the messages were consumed. */
   inbox: readonly Readonly<{ source: string; id: string }>[];
 }>;
@@ -172,9 +174,11 @@ function kindOf({ stream, type }: StoredFact): string {
 }
 
 function seenByAll({ consumers, messages }: Observations): readonly string[] {
-  return consumers.flatMap(({ group, topics, inbox }) => {
+  return consumers.flatMap(({ group, topics, types, inbox }) => {
     const seen = new Set(inbox.map(nameOf));
-    const wanted = messages.filter(({ topic }) => topics.includes(topic));
+    const wanted = messages.filter(
+      ({ topic, type }) => topics.includes(topic) && (types?.includes(type) ?? true),
+    );
     const missed = new Set(wanted.map(nameOf).filter((name) => !seen.has(name)));
     const sent = new Set(wanted.map(nameOf));
     const invented = [...seen].filter((name) => !sent.has(name));

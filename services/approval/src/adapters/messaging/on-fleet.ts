@@ -10,7 +10,7 @@ import {
 } from '@patchtrail/contracts';
 import type { Sql } from '@patchtrail/postgres';
 
-export const { group: FLEET_GROUP, topics: FLEET_TOPICS } = CONSUMERS.approval;
+export const { group: FLEET_GROUP } = CONSUMERS.approval;
 
 /** Keeps this service's own view of patches, endpoints and priorities; other events pass by. */
 export async function onFleet(tx: Sql, message: CloudEvent): Promise<void> {

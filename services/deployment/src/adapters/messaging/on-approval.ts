@@ -4,7 +4,7 @@ import type { Sql } from '@patchtrail/postgres';
 import { authorizeRings } from '../../application/authorize-rings.js';
 import type { Streams } from '../../application/ports.js';
 
-export const { group: APPROVAL_GROUP, topics: APPROVAL_TOPICS } = CONSUMERS.deploymentRequests;
+export const { group: APPROVAL_GROUP } = CONSUMERS.deploymentRequests;
 
 /** The effect is an append, so a repeated message is known by the command id derived from it. */
 export function onApproval(streams: Streams, now: () => Date) {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type CloudEvent, discovery } from '@patchtrail/contracts';
+import { type CloudEvent, CONSUMERS, discovery } from '@patchtrail/contracts';
 import { type Database, openDatabase } from '@patchtrail/postgres';
 import {
   eventually,
@@ -9,6 +9,7 @@ import {
   examplePatch,
   freshDatabase,
   type FreshDatabase,
+  typesActedOn,
 } from '@patchtrail/testing';
 import { v4 } from 'uuid';
 import { prioritizationMigrations } from '../postgres/migrations.js';
@@ -106,6 +107,14 @@ async function untilSomebodyWaits(): Promise<void> {
   );
   expect(waiting).not.toEqual([]);
 }
+
+it('acts on what its group says, and on nothing else', async () => {
+  const acted = await typesActedOn(async (tx, message) => {
+    await onEndpointEvent(tx, message, EXAMPLE_AT);
+    await onPatchEvent(tx, message, EXAMPLE_AT);
+  });
+  expect(acted).toEqual(CONSUMERS.prioritization.types);
+});
 
 describe('decisions from what discovery publishes', () => {
   it('are one for each asset context the patch applies to, whatever comes first', async () => {

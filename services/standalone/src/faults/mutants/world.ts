@@ -81,7 +81,7 @@ export function observationsOf(world: World): Observations {
         found: messages.flatMap(({ topic, id }) => (topic === ROW_TOPIC ? [id] : [])),
       },
     ],
-    consumers: [{ group: GROUP, topics: [STREAM_TOPIC, ROW_TOPIC], inbox }],
+    consumers: [{ group: GROUP, topics: [STREAM_TOPIC, ROW_TOPIC], types: null, inbox }],
     effects: [
       {
         of: GROUP,
