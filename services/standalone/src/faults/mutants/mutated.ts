@@ -24,7 +24,7 @@ export type MutatedHost = Readonly<{
 /** Long enough that a kill in between is likely. */
 const LATE_MS = 800;
 const SLOW_MS = 400;
-const INBOX_MS = 20;
+const INBOX_MS = 100;
 const EVERY = 15;
 
 /** `true` for one call in so many. */
