@@ -1,58 +1,12 @@
 /** @jest-environment-options {"customExportConditions":["@patchtrail/source","node","node-addons"]} */
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DomainError } from '@patchtrail/event-sourcing';
-import type { Database } from '@patchtrail/postgres';
 import { eventually } from '@patchtrail/testing';
-import { openFreshDatabase } from '../databases.suite.js';
-import type { EventStore, StoredEvent } from '../event-store.js';
-import { createTestLog } from '../log.suite.js';
-import { createMemoryEventStore } from '../memory-event-store.js';
-import { newEvents } from '../test-events.suite.js';
-import { parkedEvents } from './parked-events.js';
-import { type ReactionOptions, runReaction } from './reaction.js';
+import type { StoredEvent } from '../event-store.js';
+import { nameOf, reactionStage } from './reaction.suite.js';
 
 describe('a reaction with lanes', () => {
-  let store: EventStore;
-  let db: Database;
-  let stop: AbortController;
-  let close: () => Promise<void>;
-  let reacted: string[];
-  const running: { done: Promise<void> }[] = [];
-
-  beforeEach(async () => {
-    store = createMemoryEventStore();
-    stop = new AbortController();
-    reacted = [];
-    ({ db, close } = await openFreshDatabase());
-  });
-  afterEach(async () => {
-    stop.abort();
-    await Promise.all(running.splice(0).map(({ done }) => done));
-    await close();
-  });
-
-  const nameOf = ({ stream, revision }: StoredEvent) => `${stream}@${revision}`;
-  const react = (event: StoredEvent) => {
-    reacted.push(nameOf(event));
-    return Promise.resolve();
-  };
-  const run = (change: Partial<ReactionOptions>) => {
-    const options = { store, db, name: 'publish', prefixes: ['counter-'], react };
-    const reaction = runReaction({
-      ...{ ...options, log: createTestLog(), signal: stop.signal },
-      ...change,
-    });
-    running.push(reaction);
-    return reaction;
-  };
-  const append = (stream: string, count: number) =>
-    store.append(stream, 'no-stream', newEvents(count));
-  const checkpoint = async () => {
-    const [row] = await db.rows<{ position: string | null }>('SELECT position FROM checkpoints');
-    return row?.position;
-  };
-  const parked = async () =>
-    (await parkedEvents(db)).map(({ stream, revision, cause }) => [`${stream}@${revision}`, cause]);
+  const { at, react, run, append, checkpoint, parked } = reactionStage();
   /** The events of one stream are a lane. */
   const laneOf = ({ stream }: StoredEvent) => stream;
   const started = () => {
@@ -73,7 +27,7 @@ describe('a reaction with lanes', () => {
       },
     });
     expect(await reaction.reachedHead(5_000)).toBe(true);
-    expect(reacted).toHaveLength(6);
+    expect(at().reacted).toHaveLength(6);
   });
 
   it('keeps the order of a lane, never acts on two of it, and on four lanes at most', async () => {
@@ -94,7 +48,7 @@ describe('a reaction with lanes', () => {
     });
     expect(await reaction.reachedHead(5_000)).toBe(true);
     for (const stream of streams) {
-      const own = reacted.filter((name) => name.startsWith(`${stream}@`));
+      const own = at().reacted.filter((name) => name.startsWith(`${stream}@`));
       expect(own).toEqual(Array.from({ length: 5 }, (_, n) => `${stream}@${n}`));
     }
     expect(most).toBe(4);
@@ -112,13 +66,13 @@ describe('a reaction with lanes', () => {
         return react(event);
       },
     });
-    await eventually(() => expect(reacted).toEqual(['counter-2@0']));
+    await eventually(() => expect(at().reacted).toEqual(['counter-2@0']));
     expect(await reaction.reached(first, 20)).toBe(false);
     expect(await checkpoint()).toBeNull();
     slow.begin();
     expect(await reaction.reachedHead(5_000)).toBe(true);
     await eventually(async () => expect(await checkpoint()).toBe(reaction.position()));
-    expect(reacted).toEqual(['counter-2@0', 'counter-1@0']);
+    expect(at().reacted).toEqual(['counter-2@0', 'counter-1@0']);
   });
 
   it('parks a stream of a lane, records what is refused, and goes on with all others', async () => {
@@ -143,8 +97,13 @@ describe('a reaction with lanes', () => {
       [broken, `Error: no ${broken}`],
       ['counter-1@2', null],
     ]);
-    expect(reacted.toSorted()).toEqual(['counter-1@0', 'counter-2@1', 'other-1@0', 'other-1@1']);
-    const refusals = await db.rows('SELECT stream, revision, code FROM refused_events');
+    expect(at().reacted.toSorted()).toEqual([
+      'counter-1@0',
+      'counter-2@1',
+      'other-1@0',
+      'other-1@1',
+    ]);
+    const refusals = await at().db.rows('SELECT stream, revision, code FROM refused_events');
     expect(refusals).toEqual([{ stream: 'counter-2', revision: 0, code: 'too-late' }]);
   });
 
@@ -153,14 +112,14 @@ describe('a reaction with lanes', () => {
     const reaction = run({
       laneOf,
       react: (event) => {
-        if (event.revision === 1) stop.abort();
+        if (event.revision === 1) at().stop.abort();
         return react(event);
       },
     });
     await reaction.done;
-    expect(reacted.length).toBeLessThan(6);
-    stop = new AbortController();
+    expect(at().reacted.length).toBeLessThan(6);
+    at().stop = new AbortController();
     expect(await run({ laneOf }).reachedHead(5_000)).toBe(true);
-    expect(new Set(reacted).size).toBe(10);
+    expect(new Set(at().reacted).size).toBe(10);
   });
 });

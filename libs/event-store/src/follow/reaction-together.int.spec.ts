@@ -1,59 +1,18 @@
 /** @jest-environment-options {"customExportConditions":["@patchtrail/source","node","node-addons"]} */
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { DomainError } from '@patchtrail/event-sourcing';
 import { type Database, tryFencedLease } from '@patchtrail/postgres';
 import { eventually } from '@patchtrail/testing';
-import { openFreshDatabase } from '../databases.suite.js';
-import type { EventStore, StoredEvent } from '../event-store.js';
-import { createTestLog } from '../log.suite.js';
-import { createMemoryEventStore } from '../memory-event-store.js';
+import type { StoredEvent } from '../event-store.js';
 import { newEvents } from '../test-events.suite.js';
-import { parkedEvents } from './parked-events.js';
-import { type ReactionOptions, runReaction } from './reaction.js';
+import { nameOf, reactionStage } from './reaction.suite.js';
 
 describe('a reaction that may act on events together', () => {
-  let store: EventStore;
-  let db: Database;
-  let stop: AbortController;
-  let close: () => Promise<void>;
-  let reacted: string[];
+  const { at, react, run, append, checkpoint, parked } = reactionStage();
   let together: string[][];
-  const running: { done: Promise<void> }[] = [];
-
-  beforeEach(async () => {
-    store = createMemoryEventStore();
-    stop = new AbortController();
-    [reacted, together] = [[], []];
-    ({ db, close } = await openFreshDatabase());
+  beforeEach(() => {
+    together = [];
   });
-  afterEach(async () => {
-    stop.abort();
-    await Promise.all(running.splice(0).map(({ done }) => done));
-    await close();
-  });
-
-  const nameOf = ({ stream, revision }: StoredEvent) => `${stream}@${revision}`;
-  const react = (event: StoredEvent) => {
-    reacted.push(nameOf(event));
-    return Promise.resolve();
-  };
-  const run = (change: Partial<ReactionOptions>) => {
-    const options = { store, db, name: 'publish', prefixes: ['counter-'], react };
-    const reaction = runReaction({
-      ...{ ...options, log: createTestLog(), signal: stop.signal },
-      ...change,
-    });
-    running.push(reaction);
-    return reaction;
-  };
-  const append = (stream: string, count: number) =>
-    store.append(stream, 'no-stream', newEvents(count));
-  const checkpoint = async () => {
-    const [row] = await db.rows<{ position: string | null }>('SELECT position FROM checkpoints');
-    return row?.position;
-  };
-  const parked = async () =>
-    (await parkedEvents(db)).map(({ stream, revision, cause }) => [`${stream}@${revision}`, cause]);
   /** Events that it refuses to take with others are named. */
   const reactTogether =
     (refused = new Set<string>()) =>
@@ -72,9 +31,9 @@ describe('a reaction that may act on events together', () => {
     let saves = 0;
     const transaction: Database['transaction'] = (work) => {
       saves += 1;
-      return db.transaction(work);
+      return at().db.transaction(work);
     };
-    const reaction = run({ reactTogether: reactTogether(), db: { ...db, transaction } });
+    const reaction = run({ reactTogether: reactTogether(), db: { ...at().db, transaction } });
     expect(await reaction.reached(position, 5_000)).toBe(true);
     expect(together.map(({ length }) => length)).toEqual([100, 50]);
     const named = (stream: string, count: number) =>
@@ -82,7 +41,7 @@ describe('a reaction that may act on events together', () => {
     expect(together.flat()).toEqual([...named('counter-1', 130), ...named('counter-2', 20)]);
     await eventually(async () => expect(await checkpoint()).toBe(position));
     expect(saves).toBe(2);
-    expect(reacted).toEqual([]);
+    expect(at().reacted).toEqual([]);
   });
 
   it('acts on one that waits alone', async () => {
@@ -91,7 +50,7 @@ describe('a reaction that may act on events together', () => {
       const { position } = await append(stream, 1);
       expect(await reaction.reached(position, 5_000)).toBe(true);
     }
-    expect(reacted).toEqual(['counter-1@0', 'counter-2@0']);
+    expect(at().reacted).toEqual(['counter-1@0', 'counter-2@0']);
     expect(together).toEqual([]);
   });
 
@@ -102,7 +61,7 @@ describe('a reaction that may act on events together', () => {
     const react3 = reactTogether();
     const reaction = run({ reactTogether: (events) => held.then(() => react3(events)) });
     await eventually(async () =>
-      expect(await db.rows('SELECT 1 FROM checkpoints')).toHaveLength(1),
+      expect(await at().db.rows('SELECT 1 FROM checkpoints')).toHaveLength(1),
     );
     expect(await reaction.reachedHead(20)).toBe(false);
     expect(await checkpoint()).toBeNull();
@@ -129,24 +88,24 @@ describe('a reaction that may act on events together', () => {
     await append('counter-2', 1);
     await append('counter-3', 2);
     expect(await reaction.reachedHead(5_000)).toBe(true);
-    const acted = [...together.flat(), ...reacted];
+    const acted = [...together.flat(), ...at().reacted];
     expect(new Set(acted)).toEqual(new Set(['counter-1@0', 'counter-2@0', 'counter-3@1']));
     expect(await parked()).toEqual([
       ['counter-1@1', 'Error: no counter-1@1'],
       ['counter-1@2', null],
     ]);
-    const refusals = await db.rows('SELECT stream, revision, code FROM refused_events');
+    const refusals = await at().db.rows('SELECT stream, revision, code FROM refused_events');
     expect(refusals).toEqual([{ stream: 'counter-3', revision: 0, code: 'too-late' }]);
   });
 
   it('takes no event of a parked stream with others', async () => {
     await append('counter-1', 1);
-    await db.run(
+    await at().db.run(
       `INSERT INTO parked_events (reaction, stream, revision, type, cause)
        VALUES ('publish', 'counter-1', 0, 'Counted', 'broken')`,
     );
     await append('counter-2', 2);
-    await store.append('counter-1', 0, newEvents(2));
+    await at().store.append('counter-1', 0, newEvents(2));
     await append('counter-3', 2);
     expect(await run({ reactTogether: reactTogether() }).reachedHead(5_000)).toBe(true);
     expect(together).toEqual([
@@ -169,11 +128,11 @@ describe('a reaction that may act on events together', () => {
         await act(events);
         if (!isFirst) return;
         isFirst = false;
-        await db.rows(
+        await at().db.rows(
           `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
             WHERE datname = current_database() AND application_name LIKE 'lease %'`,
         );
-        await (await tryFencedLease(db.url, 'reaction publish'))?.release();
+        await (await tryFencedLease(at().db.url, 'reaction publish'))?.release();
       },
     });
     const all = ['counter-1@0', 'counter-1@1', 'counter-1@2'];
@@ -187,13 +146,13 @@ describe('a reaction that may act on events together', () => {
       reactTogether: () => Promise.reject(new Error('not together')),
       react: async (event) => {
         await react(event);
-        if (event.revision === 3) stop.abort();
+        if (event.revision === 3) at().stop.abort();
       },
     });
     await reaction.done;
-    expect(reacted).toHaveLength(4);
-    stop = new AbortController();
+    expect(at().reacted).toHaveLength(4);
+    at().stop = new AbortController();
     expect(await run({}).reachedHead(5_000)).toBe(true);
-    expect(reacted).toEqual(Array.from({ length: 10 }, (_, n) => `counter-1@${n}`));
+    expect(at().reacted).toEqual(Array.from({ length: 10 }, (_, n) => `counter-1@${n}`));
   });
 });

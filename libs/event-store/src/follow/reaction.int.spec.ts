@@ -1,57 +1,15 @@
 /** @jest-environment-options {"customExportConditions":["@patchtrail/source","node","node-addons"]} */
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { DomainError } from '@patchtrail/event-sourcing';
 import { type Database, LeaseSuperseded, tryFencedLease, tryLease } from '@patchtrail/postgres';
 import { eventually } from '@patchtrail/testing';
-import { openFreshDatabase } from '../databases.suite.js';
-import type { EventStore, StoredEvent } from '../event-store.js';
-import { createTestLog } from '../log.suite.js';
-import { createMemoryEventStore } from '../memory-event-store.js';
+import type { StoredEvent } from '../event-store.js';
 import { newEvents } from '../test-events.suite.js';
 import { parkedEvents, replayParkedEvents } from './parked-events.js';
-import { type ReactionOptions, runReaction } from './reaction.js';
+import { nameOf, reactionStage } from './reaction.suite.js';
 
 describe('runReaction', () => {
-  let store: EventStore;
-  let db: Database;
-  let stop: AbortController;
-  let close: () => Promise<void>;
-  let log: ReturnType<typeof createTestLog>;
-  let reacted: string[];
-  const running: { done: Promise<void> }[] = [];
-
-  beforeEach(async () => {
-    store = createMemoryEventStore();
-    stop = new AbortController();
-    log = createTestLog();
-    reacted = [];
-    ({ db, close } = await openFreshDatabase());
-  });
-  afterEach(async () => {
-    stop.abort();
-    await Promise.all(running.splice(0).map(({ done }) => done));
-    await close();
-  });
-
-  const nameOf = ({ stream, revision }: StoredEvent) => `${stream}@${revision}`;
-  const react = (event: StoredEvent) => {
-    reacted.push(nameOf(event));
-    return Promise.resolve();
-  };
-  const run = (change: Partial<ReactionOptions> = {}) => {
-    const options = { store, db, name: 'publish', prefixes: ['counter-'], react, log };
-    const reaction = runReaction({ ...options, signal: stop.signal, ...change });
-    running.push(reaction);
-    return reaction;
-  };
-  const append = (stream: string, count: number) =>
-    store.append(stream, 'no-stream', newEvents(count));
-  const checkpoint = async () => {
-    const [row] = await db.rows<{ position: string | null }>('SELECT position FROM checkpoints');
-    return row?.position;
-  };
-  const parked = async () =>
-    (await parkedEvents(db)).map(({ stream, revision, cause }) => [`${stream}@${revision}`, cause]);
+  const { at, react, run, append, checkpoint, parked } = reactionStage();
   const brokenFor = (broken: Set<string>) => (event: StoredEvent) => {
     if (broken.has(nameOf(event))) return Promise.reject(new Error(`no ${nameOf(event)}`));
     return react(event);
@@ -64,7 +22,7 @@ describe('runReaction', () => {
     expect(await reaction.reachedHead(5_000)).toBe(true);
     const { position } = await append('counter-2', 1);
     expect(await reaction.reached(position, 5_000)).toBe(true);
-    expect(reacted).toEqual(['counter-1@0', 'counter-1@1', 'counter-2@0']);
+    expect(at().reacted).toEqual(['counter-1@0', 'counter-1@1', 'counter-2@0']);
     await eventually(async () => expect(await checkpoint()).toBe(position));
   });
 
@@ -78,7 +36,7 @@ describe('runReaction', () => {
         if (event.revision === 2) await held;
       },
     });
-    await eventually(() => expect(reacted).toHaveLength(3));
+    await eventually(() => expect(at().reacted).toHaveLength(3));
     expect(await checkpoint()).not.toBe(position);
     expect(reaction.caughtUp()).toBe(false);
     expect(await reaction.reached(position, 20)).toBe(false);
@@ -91,14 +49,14 @@ describe('runReaction', () => {
     const reaction = run({
       react: async (event) => {
         await react(event);
-        if (event.revision === 9) stop.abort();
+        if (event.revision === 9) at().stop.abort();
       },
     });
     await reaction.done;
-    stop = new AbortController();
+    at().stop = new AbortController();
     expect(await run().reachedHead(5_000)).toBe(true);
-    expect(reacted).toHaveLength(30);
-    expect(new Set(reacted).size).toBe(30);
+    expect(at().reacted).toHaveLength(30);
+    expect(new Set(at().reacted).size).toBe(30);
   });
 
   it('has one active instance, and another one that takes over', async () => {
@@ -107,14 +65,14 @@ describe('runReaction', () => {
     await append('counter-1', 1);
     expect(await one.reachedHead(5_000)).toBe(true);
     const two = run({ signal: second.signal });
-    expect(await tryLease(db.url, 'reaction publish')).toBeNull();
+    expect(await tryLease(at().db.url, 'reaction publish')).toBeNull();
     await append('counter-2', 1);
     expect(await one.reachedHead(5_000)).toBe(true);
     expect(two.caughtUp()).toBe(false);
     first.abort();
     await append('counter-3', 1);
     expect(await two.reachedHead(10_000)).toBe(true);
-    expect(reacted).toEqual(['counter-1@0', 'counter-2@0', 'counter-3@0']);
+    expect(at().reacted).toEqual(['counter-1@0', 'counter-2@0', 'counter-3@0']);
     second.abort();
   });
 
@@ -122,15 +80,16 @@ describe('runReaction', () => {
     const reaction = run();
     await append('counter-1', 1);
     expect(await reaction.reachedHead(5_000)).toBe(true);
-    await db.rows(
+    await at().db.rows(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND application_name LIKE 'lease %'`,
     );
     await append('counter-2', 1);
-    const isBack = () => log.lines.filter(({ text }) => text === 'reacting to events').length === 2;
+    const isBack = () =>
+      at().log.lines.filter(({ text }) => text === 'reacting to events').length === 2;
     await eventually(() => expect(isBack()).toBe(true));
     expect(await reaction.reachedHead(5_000)).toBe(true);
-    expect(new Set(reacted)).toEqual(new Set(['counter-1@0', 'counter-2@0']));
+    expect(new Set(at().reacted)).toEqual(new Set(['counter-1@0', 'counter-2@0']));
   });
 
   it('gives way where somebody else moved its checkpoint', async () => {
@@ -138,15 +97,15 @@ describe('runReaction', () => {
     await append('counter-1', 1);
     expect(await reaction.reachedHead(5_000)).toBe(true);
     await eventually(async () => expect(await checkpoint()).toBe(reaction.position()));
-    await db.run('UPDATE checkpoints SET position = NULL');
+    await at().db.run('UPDATE checkpoints SET position = NULL');
     await append('counter-2', 1);
     await eventually(() =>
-      expect(log.lines.map(({ fields }) => String(fields['err']))).toContainEqual(
+      expect(at().log.lines.map(({ fields }) => String(fields['err']))).toContainEqual(
         expect.stringContaining('another runner moved it'),
       ),
     );
     const again = ['counter-1@0', 'counter-2@0'];
-    await eventually(() => expect(reacted).toEqual([...again, ...again]));
+    await eventually(() => expect(at().reacted).toEqual([...again, ...again]));
   });
 
   it('tries again what fails for a while', async () => {
@@ -160,7 +119,7 @@ describe('runReaction', () => {
     await append('counter-1', 1);
     await eventually(() => expect(reaction.lastError()).toBe('busy'));
     expect(await reaction.reachedHead(5_000)).toBe(true);
-    expect(reacted).toEqual(['counter-1@0']);
+    expect(at().reacted).toEqual(['counter-1@0']);
     expect(await parked()).toEqual([]);
     expect(reaction.lastError()).toBeNull();
   });
@@ -171,34 +130,34 @@ describe('runReaction', () => {
     await append('counter-1', 3);
     await append('counter-2', 1);
     expect(await reaction.reachedHead(20_000)).toBe(true);
-    expect(reacted).toEqual(['counter-1@0', 'counter-2@0']);
+    expect(at().reacted).toEqual(['counter-1@0', 'counter-2@0']);
     expect(await parked()).toEqual([
       ['counter-1@1', 'Error: no counter-1@1'],
       ['counter-1@2', null],
     ]);
-    expect(log.lines.filter(({ level }) => level === 'warn')).toHaveLength(10);
-    expect(log.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
+    expect(at().log.lines.filter(({ level }) => level === 'warn')).toHaveLength(10);
+    expect(at().log.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
 
     const replay = () =>
       replayParkedEvents({
-        store,
-        db,
+        store: at().store,
+        db: at().db,
         name: 'publish',
         stream: 'counter-1',
         react: brokenFor(broken),
       });
     await expect(replay()).rejects.toThrow('no counter-1@1');
     expect(await parked()).toHaveLength(2);
-    expect(await parkedEvents(db)).toMatchObject([
+    expect(await parkedEvents(at().db)).toMatchObject([
       { reaction: 'publish', code: 'unexpected', tries: 11 },
       { reaction: 'publish', code: null, tries: 0, triedAt: null },
     ]);
     broken.clear();
     expect(await replay()).toBe(2);
     expect(await parked()).toEqual([]);
-    await store.append('counter-1', 2, newEvents(1));
+    await at().store.append('counter-1', 2, newEvents(1));
     expect(await reaction.reachedHead(5_000)).toBe(true);
-    expect(reacted.slice(2)).toEqual(['counter-1@1', 'counter-1@2', 'counter-1@3']);
+    expect(at().reacted.slice(2)).toEqual(['counter-1@1', 'counter-1@2', 'counter-1@3']);
     expect(await replay()).toBe(0);
   }, 40_000);
 
@@ -212,8 +171,8 @@ describe('runReaction', () => {
     await append('counter-2', 1);
     expect(await reaction.reachedHead(5_000)).toBe(true);
     expect(await parked()).toEqual([['counter-1@0', 'Error: too large']]);
-    expect(await parkedEvents(db)).toMatchObject([{ tries: 1 }]);
-    expect(reacted).toEqual(['counter-2@0']);
+    expect(await parkedEvents(at().db)).toMatchObject([{ tries: 1 }]);
+    expect(at().reacted).toEqual(['counter-2@0']);
   });
 
   it.each(['outage', 'unclear'] as const)(
@@ -223,7 +182,7 @@ describe('runReaction', () => {
       const away = () => Promise.reject(new Error('away'));
       const isAway = () => tries <= 12;
       const reaction = run({
-        store: { ...store, head: () => (isAway() ? away() : store.head()) },
+        store: { ...at().store, head: () => (isAway() ? away() : at().store.head()) },
         judge: () => judgement,
         react: (event) => {
           tries += 1;
@@ -232,7 +191,7 @@ describe('runReaction', () => {
         retryMsMax: 20,
       });
       await append('counter-1', 1);
-      await eventually(() => expect(reacted).toEqual(['counter-1@0']));
+      await eventually(() => expect(at().reacted).toEqual(['counter-1@0']));
       expect(await reaction.reachedHead(5_000)).toBe(true);
       expect(await parked()).toEqual([]);
       expect(tries).toBe(13);
@@ -244,42 +203,44 @@ describe('runReaction', () => {
     const asleep = new Promise<void>((resolve) => (wakeUp = resolve));
     const refusals: unknown[] = [];
     const transaction: Database['transaction'] = (work) =>
-      db.transaction(work).catch((error: unknown) => {
-        refusals.push(error);
-        throw error;
-      });
+      at()
+        .db.transaction(work)
+        .catch((error: unknown) => {
+          refusals.push(error);
+          throw error;
+        });
     run({
-      db: { ...db, transaction },
+      db: { ...at().db, transaction },
       react: async (event) => {
         await react(event);
         await asleep;
       },
     });
     await append('counter-1', 1);
-    await eventually(() => expect(reacted).toHaveLength(1));
-    await db.rows(
+    await eventually(() => expect(at().reacted).toHaveLength(1));
+    await at().db.rows(
       `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
        WHERE datname = current_database() AND application_name LIKE 'lease %'`,
     );
-    const successor = await tryFencedLease(db.url, 'reaction publish');
+    const successor = await tryFencedLease(at().db.url, 'reaction publish');
     expect(successor?.epoch).toBe(2n);
     wakeUp();
     await eventually(() => expect(refusals).toEqual([expect.any(LeaseSuperseded)]));
     expect(await checkpoint()).toBeNull();
     await successor?.release();
-    await eventually(() => expect(reacted).toEqual(['counter-1@0', 'counter-1@0']));
+    await eventually(() => expect(at().reacted).toEqual(['counter-1@0', 'counter-1@0']));
   });
 
   it('still parks behind what was parked before it was started', async () => {
     await append('counter-1', 1);
-    await db.run(
+    await at().db.run(
       `INSERT INTO parked_events (reaction, stream, revision, type, cause) VALUES
        ('publish', 'counter-1', 0, 'Counted', 'broken'), ('other', 'counter-2', 0, 'Counted', 'x')`,
     );
-    await store.append('counter-1', 0, newEvents(1));
+    await at().store.append('counter-1', 0, newEvents(1));
     await append('counter-2', 1);
     expect(await run().reachedHead(5_000)).toBe(true);
-    expect(reacted).toEqual(['counter-2@0']);
+    expect(at().reacted).toEqual(['counter-2@0']);
     expect(await parked()).toContainEqual(['counter-1@1', null]);
   });
 
@@ -295,9 +256,9 @@ describe('runReaction', () => {
     const { position } = await append('counter-1', 2);
     expect(await reaction.reached(position, 5_000)).toBe(true);
     expect(tries).toBe(2);
-    expect(reacted).toEqual(['counter-1@1']);
+    expect(at().reacted).toEqual(['counter-1@1']);
     expect(await parked()).toEqual([]);
-    const refused = await db.rows(
+    const refused = await at().db.rows(
       'SELECT reaction, stream, revision, type, code, detail FROM refused_events',
     );
     expect(refused).toEqual([
