@@ -70,7 +70,8 @@ export {
   runProjection,
 } from './follow/projection.js';
 export { type ReactionLag, reactionLag } from './follow/reaction-lag.js';
-export { type Judgement, type ReactionOptions, runReaction } from './follow/reaction.js';
+export { runReaction } from './follow/reaction.js';
+export type { Judgement, ReactionOptions } from './follow/reaction-options.js';
 export {
   rebuildProjection,
   type RebuildOptions,

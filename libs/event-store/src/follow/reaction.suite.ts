@@ -6,7 +6,8 @@ import { createTestLog } from '../log.suite.js';
 import { createMemoryEventStore } from '../memory-event-store.js';
 import { newEvents } from '../test-events.suite.js';
 import { parkedEvents } from './parked-events.js';
-import { type ReactionOptions, runReaction } from './reaction.js';
+import { runReaction } from './reaction.js';
+import type { ReactionOptions } from './reaction-options.js';
 
 type Now = {
   store: EventStore;

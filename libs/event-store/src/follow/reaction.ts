@@ -1,44 +1,18 @@
-import { DomainError } from '@patchtrail/event-sourcing';
-import { type Database, type FencedLease, type Sql, tryFencedLease } from '@patchtrail/postgres';
-import type { EventStore, Position, StoredEvent } from '../event-store.js';
-import { backoffMs, pause } from '../pause.js';
+import { type FencedLease, type Sql, tryFencedLease } from '@patchtrail/postgres';
+import type { Position, StoredEvent } from '../event-store.js';
+import { pause } from '../pause.js';
 import { holdCheckpoint, moveCheckpoint, openCheckpoint } from './checkpoints.js';
-import { follow, type Followed, type Reader } from './follow.js';
+import { follow, type Reader } from './follow.js';
+import { inLanes } from './in-lanes.js';
 import { inReaction, inReactions, observeReaction } from './observed.js';
-import { isStreamParked, park, parkedStreams, recordRefusal } from './parked-events.js';
+import { isParking, type Outcome, outcomeOf, recordFailure, resultOf } from './outcome.js';
+import { isStreamParked, park, parkedStreams } from './parked-events.js';
 import { createProgress, type Progress, type Projection } from './progress.js';
+import type { ReactionOptions } from './reaction-options.js';
 
-const TRIES_MAX = 10;
-const RETRY_MS = 20;
-const RETRY_MS_MAX = 5_000;
 const AHEAD_MAX = 50;
 const TOGETHER_MAX = 100;
-const LANES_MAX = 4;
 const LEASE_POLL_MS = 1_000;
-
-export type ReactionOptions = Followed &
-  Readonly<{
-    db: Database;
-    /** At least once per event: what it does must be harmless when done again. */
-    react: (event: StoredEvent) => Promise<void>;
-    /**
-     * The same for up to a hundred events that wait together, at once. When it rejects, whatever it
-     * has done, each of them comes to `react`.
-     */
-    reactTogether?: (events: readonly StoredEvent[]) => Promise<void>;
-    /** Events of different lanes may be acted on at once, up to four; unless told, none may. */
-    laneOf?: (event: StoredEvent) => string;
-    /** What a failure of `react` says about the event; `unclear` unless told. */
-    judge?: (error: unknown) => Judgement;
-    /** The longest wait before another try, in milliseconds; 5,000 by default. */
-    retryMsMax?: number;
-  }>;
-
-/**
- * `hopeless`: the event is parked at once, for it can never succeed. `outage`: it is not the event's
- * fault, and it is tried until it succeeds. `unclear`: parked after ten tries.
- */
-export type Judgement = 'hopeless' | 'outage' | 'unclear';
 
 /**
  * Acts on events in their order, one at a time unless it is told otherwise, in one active instance
@@ -187,7 +161,7 @@ function createActor(options: ReactionOptions, progress: Progress, lease: Fenced
     return isParked;
   };
   const attempt = (event: StoredEvent): Promise<Outcome> =>
-    inReaction(name, event, () => failureOf(options, progress, event), resultOf);
+    inReaction(name, event, () => outcomeOf(options, progress, event), resultOf);
   const note = async (event: StoredEvent, failure: Outcome) => {
     if (failure === null) return pass(event.position, true);
     if (isParking(failure)) maybeParked.add(event.stream);
@@ -224,114 +198,6 @@ async function areActedOn(
     log.warn(fields, 'reacting to events together failed, now to each of them');
     return false;
   }
-}
-
-/** Each lane in its order up to what is to be parked; waits for all before it rejects. */
-async function inLanes(
-  { laneOf, signal }: ReactionOptions,
-  events: readonly StoredEvent[],
-  attempt: (event: StoredEvent) => Promise<Outcome>,
-): Promise<ReadonlyMap<StoredEvent, Outcome>> {
-  const outcomes = new Map<StoredEvent, Outcome>();
-  if (laneOf === undefined || events.length < 2) return outcomes;
-  const lanes = [...new Set(events.map(laneOf))];
-  const work = async () => {
-    for (let lane = lanes.shift(); lane !== undefined; lane = lanes.shift()) {
-      for (const event of events) {
-        if (laneOf(event) !== lane) continue;
-        if (signal.aborted) return;
-        const outcome = await attempt(event);
-        outcomes.set(event, outcome);
-        if (isParking(outcome)) break;
-      }
-    }
-  };
-  const workers = Array.from({ length: LANES_MAX }, work);
-  await Promise.allSettled(workers);
-  await Promise.all(workers);
-  return outcomes;
-}
-
-type Failure = Readonly<{ error: Error; tries: number }>;
-type Outcome = Failure | null;
-
-function isParking(outcome: Outcome): boolean {
-  return outcome !== null && !(outcome.error instanceof DomainError);
-}
-
-function resultOf(failure: Outcome): string {
-  if (failure === null) return 'acted';
-  return isParking(failure) ? 'parked' : 'refused';
-}
-
-async function recordFailure(
-  tx: Sql,
-  options: ReactionOptions,
-  event: StoredEvent,
-  { error, tries }: Failure,
-): Promise<boolean> {
-  if (error instanceof DomainError) {
-    await recordRefusal(tx, options.name, event, error);
-    return true;
-  }
-  await park(tx, options.name, event, error, tries);
-  options.log.error(about(options, event, error), 'an event is parked');
-  return true;
-}
-
-/** `null` once it has been reacted to. The reader may be stopped between two tries: it rejects. */
-async function failureOf(
-  options: ReactionOptions,
-  progress: Progress,
-  event: StoredEvent,
-): Promise<Outcome> {
-  const { react, signal, log, retryMsMax: maxMs = RETRY_MS_MAX } = options;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await react(event);
-      return null;
-    } catch (error) {
-      const fields = { ...about(options, event, error), attempt };
-      if (error instanceof DomainError) {
-        log.warn(fields, 'an event was refused by the domain');
-        return { error, tries: attempt };
-      }
-      progress.fail(error);
-      log.warn(fields, 'reacting to an event failed');
-      if (await isToBeParked(options, error, attempt))
-        return { error: asError(error), tries: attempt };
-    }
-    await pause(backoffMs({ firstMs: RETRY_MS, maxMs }, attempt), signal);
-    if (signal.aborted) throw new Error('Stopped before the next try.');
-  }
-}
-
-function about({ name }: ReactionOptions, { stream, revision, type }: StoredEvent, err: unknown) {
-  return { err, reader: name, stream, revision, type };
-}
-
-async function isToBeParked(
-  { store, judge }: ReactionOptions,
-  error: unknown,
-  attempt: number,
-): Promise<boolean> {
-  const judgement = judge?.(error) ?? 'unclear';
-  if (judgement !== 'unclear') return judgement === 'hopeless';
-  return attempt >= TRIES_MAX && (await isThere(store));
-}
-
-/** What fails while the store is away need not be the event's fault. */
-async function isThere(store: EventStore): Promise<boolean> {
-  try {
-    await store.head();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 function nothingToRecord(): Promise<boolean> {
