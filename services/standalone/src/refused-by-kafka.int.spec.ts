@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { CONSUMERS } from '@patchtrail/contracts';
+import { removePostgres } from '@patchtrail/postgres';
 import type { RunningScript } from '@patchtrail/testing';
 import { missingKafka, testBrokers } from '@patchtrail/testing/kafka';
 import { lane } from '@patchtrail/testing/lane';
@@ -49,6 +50,7 @@ lane('the product that Kafka refuses for good', await missingKafka(), () => {
   afterEach(async () => {
     await product.kill();
     await foreign.disconnect();
+    await removePostgres(join(dataDir, 'postgres'));
     await rm(dataDir, { recursive: true, force: true });
   });
 
