@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { loadavg } from 'node:os';
-import { openPostgresBus } from '@patchtrail/messaging';
+import { AT_ONCE, openPostgresBus } from '@patchtrail/messaging';
 import { openKafkaBus } from '@patchtrail/messaging/kafka';
 import { kafkaVersion, missingForKafka, startKafka } from '@patchtrail/messaging/kafka-broker';
 import { type Bench, ratioOf, type Sizes } from './bench.js';
@@ -71,7 +71,7 @@ async function measured(
       openKafkaBus({ brokers }),
       openPostgresBus({ url: databases.busUrl }),
     ]);
-    const inserts = await openInserts(databases.serviceUrl, members);
+    const inserts = await openInserts(databases.serviceUrl, members * AT_ONCE);
     closes.push(inserts.close);
     const { service } = databases;
     const subjects = new Map([
@@ -98,7 +98,7 @@ async function takeTurns(subjects: Subjects, round: number, sliceMs: number): Pr
   }
 }
 
-/** A row and a transaction each, on as many connections as there are members. */
+/** A row and a transaction each, on as many connections as members handle messages at once. */
 async function openInserts(url: string, connections: number) {
   const clients = await Promise.all(Array.from({ length: connections }, () => connect(url)));
   await clients[0]?.query(TABLE.replace('TABLE', 'TABLE IF NOT EXISTS'));

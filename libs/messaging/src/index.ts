@@ -1,4 +1,5 @@
 export {
+  AT_ONCE,
   type Bus,
   BusRefusal,
   type BusRefusalCode,
