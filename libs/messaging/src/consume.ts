@@ -28,8 +28,6 @@ export type ConsumeOptions = Readonly<{
   retryDelaysMs?: readonly number[];
   /** Rejects while something that `apply` needs, besides its database, is away. */
   reachable?: () => Promise<unknown>;
-  /** As for the bus: messages of different keys that are applied at once. */
-  atOnce?: number;
 }>;
 
 /** Five tries within about four seconds; meanwhile the member goes on with what it has fetched. */
@@ -37,21 +35,21 @@ const RETRY_DELAYS_MS = [100, 300, 900, 2_700];
 
 /**
  * Applies each message once, although it may be delivered often: an inbox row is written in the
- * transaction of its effect. What `apply` does not act on costs nothing. A refusal (`DomainError`, `ContractViolation`) is consumed and recorded
- * in `refused_messages`. Any other error is tried again, then the message's key is parked with the
- * cause: this message and later ones of the key wait in `parked_messages` for `replayParked`, and
- * everything else goes on. A copy of it, and of what breaks its contract, is published on the group's
- * dead-letter topic. While the service's database, or what `reachable` looks at, is away
- * nothing is parked, nor for a lock that others hold: the delivery comes again until it succeeds.
+ * transaction of its effect. What `apply` does not act on costs nothing. A refusal (`DomainError`,
+ * `ContractViolation`) is consumed and recorded in `refused_messages`. Any other error is tried
+ * again, then the message's key is parked with the cause: this message and later ones of the key
+ * wait in `parked_messages` for `replayParked`, and everything else goes on. A copy of it, and of
+ * what breaks its contract, is published on the group's dead-letter topic. While the service's
+ * database, or what `reachable` looks at, is away nothing is parked, nor for a lock that others
+ * hold: the delivery comes again until it succeeds.
  */
 export function consume(options: ConsumeOptions): Readonly<{ done: Promise<void> }> {
-  const { bus, db, group, topics, signal, atOnce } = options;
+  const { bus, db, group, topics, signal } = options;
   const handle = async (delivery: Delivery) => {
     if (isForUs(options, delivery.message.type)) await receiveOnce(options, delivery);
   };
   const forget = observeParked(db, group);
-  const consumer = { group, topics, signal, handle, ...(atOnce === undefined ? {} : { atOnce }) };
-  return { done: bus.run(consumer).finally(forget) };
+  return { done: bus.run({ group, topics, signal, handle }).finally(forget) };
 }
 
 /** What has no type is no message of ours at all, which must not go unseen. */
