@@ -27,7 +27,7 @@ lane('a Kafka broker in trouble', await missingOwnKafka(), () => {
   };
   /** Runs the work while the broker hangs, with its connections open. */
   const whileHanging = async (work: () => Promise<void>) => {
-    kafka.suspend();
+    await kafka.suspend();
     await work().finally(() => kafka.resume());
   };
 
@@ -110,7 +110,7 @@ lane('a Kafka broker in trouble', await missingOwnKafka(), () => {
       const script = new URL('./visitor.script.suite.ts', import.meta.url);
       const visitor = runScript(script, { args: [kafka.brokers.join(',')] });
       await visitor.line(/^consumed/);
-      if (how === 'hangs') kafka.suspend();
+      if (how === 'hangs') await kafka.suspend();
       else await kafka.kill();
       try {
         visitor.say('go on');

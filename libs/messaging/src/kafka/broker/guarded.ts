@@ -1,9 +1,15 @@
 import { spawn } from 'node:child_process';
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, readdir, readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const STILL_MS_MAX = 10_000;
+const STILL_POLL_MS = 5;
 
 export type Guarded = Readonly<{
   pid: number;
   kill: (signal: NodeJS.Signals) => void;
+  /** Resolves once none of its threads runs any more, until `SIGCONT`. */
+  suspend: () => Promise<void>;
   ended: Promise<void>;
   hasEnded: () => boolean;
 }>;
@@ -64,13 +70,39 @@ export async function startGuarded(program: Program): Promise<Guarded> {
   });
   // The guard's end of the pipe closes with it.
   stdin.on('error', () => undefined);
+  const kill = (signal: NodeJS.Signals) => {
+    // While the shell waits for it, the number cannot belong to another program.
+    if (!isEnded) process.kill(pid, signal);
+  };
   return {
     pid,
     ended,
     hasEnded: () => isEnded,
-    kill: (signal) => {
-      // While the shell waits for it, the number cannot belong to another program.
-      if (!isEnded) process.kill(pid, signal);
+    kill,
+    suspend: async () => {
+      kill('SIGSTOP');
+      await standsStill(pid);
     },
   };
+}
+
+/**
+ * One thread takes a stop signal and tells the others, so on a busy host they go on for a while.
+ * Only Linux lists them.
+ */
+async function standsStill(pid: number): Promise<void> {
+  const threads = `/proc/${String(pid)}/task`;
+  const deadline = performance.now() + STILL_MS_MAX;
+  for (;;) {
+    const ids = await readdir(threads).catch(() => []);
+    const stats = ids.map((id) => readFile(`${threads}/${id}/stat`, 'utf8').catch(() => ''));
+    if (!(await Promise.all(stats)).some(isRunning)) return;
+    if (performance.now() >= deadline) throw new Error(`Process ${String(pid)} does not stop.`);
+    await pause(STILL_POLL_MS);
+  }
+}
+
+/** A line of `/proc/…/stat`: number, name in parentheses, state. A thread that ended has none. */
+function isRunning(stat: string): boolean {
+  return stat !== '' && !/\) [TtZX] /.test(stat);
 }

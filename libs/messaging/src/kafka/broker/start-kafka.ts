@@ -43,7 +43,7 @@ export type RunningKafka = Readonly<{
   /** Starts it again on the same port and data, and waits until it serves. */
   restart: () => Promise<void>;
   /** Lets it hang, with its connections open, until `resume`. */
-  suspend: () => void;
+  suspend: () => Promise<void>;
   resume: () => void;
 }>;
 
@@ -109,7 +109,7 @@ function running(place: Place, first: Guarded): RunningKafka {
       await end(broker);
       broker = await start(place);
     },
-    suspend: () => broker.kill('SIGSTOP'),
+    suspend: () => broker.suspend(),
     resume: () => broker.kill('SIGCONT'),
   };
 }
