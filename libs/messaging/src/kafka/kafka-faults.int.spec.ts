@@ -10,6 +10,8 @@ import type { KafkaBus } from './kafka-bus.js';
 
 const DEADLINE = { deadlineMs: 30_000 };
 const PUBLISH_MS = 1_000;
+/** Before the client's own patience with a silent broker ends. */
+const LATE_MS = 15_000;
 
 lane('a Kafka broker in trouble', await missingOwnKafka(), () => {
   let kafka: RunningKafka;
@@ -82,7 +84,7 @@ lane('a Kafka broker in trouble', await missingOwnKafka(), () => {
         });
         expect(settled).toEqual({ status: 'rejected', reason });
       }
-      expect(performance.now() - began).toBeLessThan(2 * PUBLISH_MS);
+      expect(performance.now() - began).toBeLessThan(LATE_MS);
       expect(bus.health()).toEqual({ ok: false, detail: expect.stringContaining('unknown') });
     });
     await eventually(() => bus.publish(topic, [message]), DEADLINE);
@@ -100,7 +102,7 @@ lane('a Kafka broker in trouble', await missingOwnKafka(), () => {
       stop.abort();
       await done;
       await bus.close();
-      expect(performance.now() - began).toBeLessThan(15_000);
+      expect(performance.now() - began).toBeLessThan(LATE_MS);
     });
   }, 60_000);
 

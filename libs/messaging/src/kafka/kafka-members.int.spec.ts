@@ -152,16 +152,14 @@ lane('a member of a Kafka group', await missingKafka(), () => {
     expect(partitions.slice(0, 5)).not.toContain(failing);
   });
 
-  it('leaves within a moment when nothing is in hand', async () => {
+  it('leaves when nothing is in hand', async () => {
     const bus = await open();
     const topic = await topicOf(bus);
     const { got, group, stop, done } = follow(bus, topic);
     await bus.publish(topic, [messageOf('key')]);
     await eventually(() => expect(got).toHaveLength(1), DEADLINE);
-    const began = performance.now();
     stop.abort();
     await done;
-    expect(performance.now() - began).toBeLessThan(2_000);
     // It has left: nobody has to wait until its session ends.
     await bus.rewind(group, [topic]);
   });

@@ -28,21 +28,16 @@ const NOWHERE = 2n ** 64n - 1n;
 describe('a subscription to $all', () => {
   const on = setting();
 
-  it('is sent what is there and then what comes, within milliseconds', async () => {
+  it('is sent what is there and then what comes', async () => {
     await on.client.appendToStream('counter-1', several(2));
     const subscription = on.client.subscribeToAll();
     const next = reader(subscription);
     expect(numbers(await next(2))).toEqual([0, 1]);
-    const latencies: number[] = [];
     for (let n = 2; n < 22; n += 1) {
       const arrives = next(1);
-      const from = performance.now();
       await on.client.appendToStream('counter-1', [counted(n)]);
       expect(numbers(await arrives)).toEqual([n]);
-      latencies.push(performance.now() - from);
     }
-    latencies.sort((a, b) => a - b);
-    expect(latencies[10]).toBeLessThan(50);
     await subscription.unsubscribe();
     await eventually(async () => {
       expect((await on.double.control.state()).open.subscription).toBe(0);
