@@ -10,7 +10,7 @@ import type { KafkaBus } from './kafka-bus.js';
 
 const PUBLISH_MS = 1_000;
 /** Before the client's own patience with a silent broker ends. */
-const LATE_MS = 15_000;
+const LATE_MS = 9_000;
 /** A request that nobody answers is given up after 10 s, then the member joins over a new connection. */
 const NOTICED = { deadlineMs: 40_000 };
 const AWAY_MS = 20_000;
