@@ -22,7 +22,7 @@ import { linesOf } from './withdraw-patches.js';
 /** Names a patch for ever; changing it would rename every patch. */
 const PATCH_NAMESPACE = '5e7d7b8e-6f0b-4f43-9f0e-0a3d6c1b2f58';
 
-export function patchIdOf(key: Parameters<typeof patchName>[0]): string {
+function patchIdOf(key: Parameters<typeof patchName>[0]): string {
   return uuidv5(patchName(key), PATCH_NAMESPACE);
 }
 

@@ -1,3 +1,4 @@
+import { inSpan } from '@patchtrail/telemetry';
 import type { Archive, ArchiveAnswer } from './archive.js';
 import type { Origin, Transact } from './ports.js';
 import { applyAnswer, archiveRequest } from './sync-source.js';
@@ -29,10 +30,14 @@ export async function syncDueSources(ports: SyncPorts, intervalMs: number): Prom
   const due = await ports.transact(from, (tx) => tx.sources.due(before));
   for (const sourceId of due) {
     if (ports.signal.aborted) break;
-    const answer = await fetchSource(ports, sourceId);
-    if (answer === null) continue;
-    const origin = ports.origin();
-    await ports.transact(origin, (tx) => applyAnswer(tx, sourceId, answer, origin.at));
+    await inSpan('sync source', { kind: 'internal', parent: null }, () => sync(ports, sourceId));
   }
   return due.length;
+}
+
+async function sync(ports: SyncPorts, sourceId: string): Promise<void> {
+  const answer = await fetchSource(ports, sourceId);
+  if (answer === null) return;
+  const origin = ports.origin();
+  await ports.transact(origin, (tx) => applyAnswer(tx, sourceId, answer, origin.at));
 }

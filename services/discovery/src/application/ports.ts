@@ -206,7 +206,13 @@ export type ApplicabilityStore = Readonly<{
 }>;
 
 export type WorkKind = 'candidates' | 'applicability';
-export type WorkItem = Readonly<{ kind: WorkKind; endpointId: string; generation: string }>;
+export type WorkItem = Readonly<{
+  kind: WorkKind;
+  endpointId: string;
+  generation: string;
+  /** `traceparent`s of what asked for it. */
+  askedBy: readonly string[];
+}>;
 
 /** What is left to do per endpoint; it outlives the process, and doing it twice changes nothing. */
 export type WorkQueue = Readonly<{

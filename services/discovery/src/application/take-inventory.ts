@@ -7,7 +7,7 @@ import type { InventoryReport, Tx } from './ports.js';
 export type TakenInventory = Readonly<{ sequence: number; changed: boolean }>;
 
 /** Over what the report says, not over when it was said; the order of lists does not count. */
-export function inventoryDigest(report: InventoryReport): string {
+function inventoryDigest(report: InventoryReport): string {
   const { sources, pendingUpgrades, aptProblem, rebootRequired, trustProblems } = report;
   const sorted = [...report.packages].sort((a, b) => (packageKey(a) < packageKey(b) ? -1 : 1));
   return digestOf({

@@ -1,3 +1,5 @@
+import { currentTraceparent, inSpan, type SpanOptions } from '@patchtrail/telemetry';
+import type { Candidate } from '../domain/patch.js';
 import { assessEndpoint } from './assess-endpoint.js';
 import { considerCandidate, findCandidates } from './discover-patches.js';
 import { noteSilence } from './note-silence.js';
@@ -5,6 +7,7 @@ import type { DiscoveryPorts, WorkItem } from './ports.js';
 
 const ENDPOINTS_PER_ROUND_MAX = 50;
 const PACKAGES_AT_ONCE_MAX = 2;
+const LINKS_MAX = 100;
 
 export type RoundReport = Readonly<{ done: number; failures: readonly string[] }>;
 
@@ -19,6 +22,13 @@ export async function workRound(ports: DiscoveryPorts, staleAfterMs: number): Pr
 async function findPatches(ports: DiscoveryPorts): Promise<RoundReport> {
   const items = await nextOf(ports, 'candidates');
   if (items.length === 0) return { done: 0, failures: [] };
+  return inSpan('work candidates', askedFor(items), () => considerAll(ports, items));
+}
+
+async function considerAll(
+  ports: DiscoveryPorts,
+  items: readonly WorkItem[],
+): Promise<RoundReport> {
   const endpointIds = items.map(({ endpointId }) => endpointId);
   const candidates = await ports.transact(ports.origin(), (tx) => findCandidates(tx, endpointIds));
   const failures: string[] = [];
@@ -27,7 +37,7 @@ async function findPatches(ports: DiscoveryPorts): Promise<RoundReport> {
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       if (ports.signal.aborted) return;
       try {
-        await considerCandidate(ports, next);
+        await discoverOne(ports, next);
       } catch (error) {
         failures.push(`${next.sourcePackage} ${next.sourceVersion}: ${messageOf(error)}`);
       }
@@ -39,6 +49,14 @@ async function findPatches(ports: DiscoveryPorts): Promise<RoundReport> {
   await settle(ports, items, failures);
   await assessLater(ports, endpointIds);
   return { done: items.length, failures };
+}
+
+/** In a trace of its own: whatever becomes of a patch follows from here. */
+function discoverOne(ports: DiscoveryPorts, candidate: Candidate): Promise<void> {
+  const attributes = { 'patchtrail.source.package': candidate.sourcePackage };
+  const links = [currentTraceparent()];
+  const options = { kind: 'internal', parent: null, links, attributes } as const;
+  return inSpan('discover patch', options, () => considerCandidate(ports, candidate));
 }
 
 /**
@@ -61,7 +79,7 @@ async function assessEndpoints(ports: DiscoveryPorts): Promise<RoundReport> {
   for (const item of items) {
     if (ports.signal.aborted) break;
     try {
-      await assessOne(ports, item);
+      await inSpan('work applicability', askedFor([item]), () => assessOne(ports, item));
     } catch (error) {
       const failure = `${item.endpointId}: ${messageOf(error)}`;
       failures.push(failure);
@@ -99,6 +117,12 @@ async function settle(
       ? tx.work.done(items)
       : tx.work.failed(items, failures.join('; '), from.at),
   );
+}
+
+function askedFor(items: readonly WorkItem[]): SpanOptions {
+  const askers = new Set(items.flatMap(({ askedBy }) => askedBy));
+  const attributes = { 'patchtrail.batch.endpoints': items.length };
+  return { kind: 'consumer', parent: null, links: [...askers].slice(-LINKS_MAX), attributes };
 }
 
 function messageOf(error: unknown): string {

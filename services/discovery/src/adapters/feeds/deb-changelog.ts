@@ -19,7 +19,7 @@ const PACKINGS: Readonly<Record<string, Packing>> = {
 type Member = Readonly<{ name: string; bytes: Buffer }>;
 
 /** The members of a Unix archive. @throws FeedRefusal `malformed-package` */
-export function* arMembers(file: Buffer): Generator<Member> {
+function* arMembers(file: Buffer): Generator<Member> {
   if (file.toString('latin1', 0, MAGIC.length) !== MAGIC) throw malformed('it is not an archive');
   let at = MAGIC.length;
   while (at + HEADER_BYTES <= file.length) {

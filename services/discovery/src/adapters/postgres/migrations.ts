@@ -178,6 +178,10 @@ const LAPSES = `
   ALTER TABLE patches ADD COLUMN withdrawn_at timestamptz;
 `;
 
+const WORK_LINKS = `
+  ALTER TABLE discovery_work ADD COLUMN asked_by text[] NOT NULL DEFAULT '{}';
+`;
+
 /** Discovery's own tables. */
 export const tables: readonly Migration[] = [
   { name: 'discovery-001-endpoints', sql: ENDPOINTS },
@@ -185,4 +189,5 @@ export const tables: readonly Migration[] = [
   { name: 'discovery-003-patches', sql: PATCHES },
   { name: 'discovery-004-threat-signals', sql: SIGNALS },
   { name: 'discovery-005-lapses', sql: LAPSES },
+  { name: 'discovery-006-work-links', sql: WORK_LINKS },
 ];

@@ -1,45 +1,48 @@
 import type { Sql } from '@patchtrail/postgres';
+import { currentTraceparent } from '@patchtrail/telemetry';
 import type { WorkItem, WorkKind, WorkQueue } from '../../application/ports.js';
 
 /** After so many failures an item stays, with its cause, and is not tried again. */
 const ATTEMPTS_MAX = 10;
 const BACKOFF_SECONDS_MAX = 300;
+/** The latest are kept: an endpoint may be asked about for many patches before its turn comes. */
+const ASKERS_MAX = 32;
 
 const ASKED_AGAIN = `ON CONFLICT (kind, endpoint_id) DO UPDATE SET
-  generation = nextval('discovery_work_generation'), attempts = 0, not_before = NULL, cause = NULL`;
+  generation = nextval('discovery_work_generation'), attempts = 0, not_before = NULL, cause = NULL,
+  asked_by = (discovery_work.asked_by || excluded.asked_by)[greatest(1,
+    cardinality(discovery_work.asked_by) + cardinality(excluded.asked_by) - ${ASKERS_MAX - 1}):]`;
 
 export function workQueue(sql: Sql): WorkQueue {
   return {
     add: async (kind, endpointId) => {
       await sql.run(
-        `INSERT INTO discovery_work (kind, endpoint_id) VALUES ($1, $2) ${ASKED_AGAIN}`,
-        [kind, endpointId],
+        `INSERT INTO discovery_work (kind, endpoint_id, asked_by)
+         VALUES ($1, $2, $3) ${ASKED_AGAIN}`,
+        [kind, endpointId, asker()],
       );
     },
     addForSource: (sourceId, only) => addForSource(sql, sourceId, only),
     addForPackages: async (sourcePackages) => {
       await sql.run(
-        `INSERT INTO discovery_work (kind, endpoint_id)
-         SELECT 'applicability', endpoint_id FROM endpoints e
+        `INSERT INTO discovery_work (kind, endpoint_id, asked_by)
+         SELECT 'applicability', endpoint_id, $2::text[] FROM endpoints e
           WHERE lifecycle = 'active'
             AND EXISTS (SELECT FROM installed_packages i
                          WHERE i.endpoint_id = e.endpoint_id AND i.source_name = ANY($1::text[]))
           ORDER BY endpoint_id ${ASKED_AGAIN}`,
-        [sourcePackages],
+        [sourcePackages, asker()],
       );
     },
     next: async (kind: WorkKind, limit: number, now: string) => {
-      const rows = await sql.rows<{ endpoint_id: string; generation: string }>(
-        `SELECT endpoint_id, generation::text AS generation FROM discovery_work
+      const rows = await sql.rows<Omit<WorkItem, 'kind'>>(
+        `SELECT endpoint_id AS "endpointId", generation::text AS generation, asked_by AS "askedBy"
+           FROM discovery_work
           WHERE kind = $1 AND attempts < $2 AND (not_before IS NULL OR not_before <= $4)
           ORDER BY generation LIMIT $3`,
         [kind, ATTEMPTS_MAX, limit, now],
       );
-      return rows.map((row) => ({
-        kind,
-        endpointId: row.endpoint_id,
-        generation: row.generation,
-      }));
+      return rows.map((row) => ({ kind, ...row }));
     },
     done: async (items) => {
       await sql.run(`DELETE FROM discovery_work w ${MATCHING}`, columns(items));
@@ -55,6 +58,12 @@ export function workQueue(sql: Sql): WorkQueue {
       );
     },
   };
+}
+
+/** Of the span around this code; none where tracing is off. */
+function asker(): readonly string[] {
+  const traceparent = currentTraceparent();
+  return traceparent === null ? [] : [traceparent];
 }
 
 const MATCHING = `
@@ -83,14 +92,14 @@ async function addForSource(
                         AND p.content->>'sourceId' = $1::text
                         AND p.content->'changelog'->>'status' = 'unavailable')`;
   await sql.run(
-    `INSERT INTO discovery_work (kind, endpoint_id)
-     SELECT DISTINCT 'candidates', e.endpoint_id
+    `INSERT INTO discovery_work (kind, endpoint_id, asked_by)
+     SELECT DISTINCT 'candidates', e.endpoint_id, $2::text[]
        FROM package_sources s
        JOIN endpoint_sources es ON es.uri = s.uri AND es.suite = s.suite
        JOIN endpoints e ON e.endpoint_id = es.endpoint_id AND e.lifecycle = 'active'
       WHERE s.source_id = $1::text::uuid ${unread}
       ORDER BY e.endpoint_id ${ASKED_AGAIN}`,
-    [sourceId],
+    [sourceId, asker()],
   );
 }
 
