@@ -6,18 +6,10 @@ export {
   newEndpointSecret,
   parseEndpointCredential,
 } from './endpoint-credential.js';
-export {
-  createLocalIssuer,
-  LOCAL_AUDIENCE,
-  LOCAL_ISSUER,
-  type LocalIssuer,
-  TOKEN_TTL_SECONDS_MAX,
-  type TokenRequest,
-} from './local-issuer.js';
+export { createLocalIssuer, type LocalIssuer, type TokenRequest } from './local-issuer.js';
 export {
   coversDepartment,
   type EndpointPrincipal,
-  isRole,
   type Person,
   type Principal,
   type Role,

@@ -21,7 +21,7 @@ type Checked = { type: ValueType | { literal: string }; cost: number };
 type Walk = { parsed: Parsed; variables: Environment };
 
 /** Steps one evaluation may take; lists count with the length they may get. */
-export const COST_MAX = 100_000;
+const COST_MAX = 100_000;
 
 /**
  * Types an expression of the part of CEL that can neither fail nor run long: literals, declared

@@ -30,7 +30,7 @@ type ValueOf<T> = T extends 'text'
 /** The data an environment declares, as a TypeScript type. */
 export type DataOf<E> = { readonly [K in keyof E]: ValueOf<E[K]> };
 
-export const TEXT_LENGTH_MAX = 4_000;
+const TEXT_LENGTH_MAX = 4_000;
 
 /** Data that is not what the environment declares; `field` is its path, `rule` what it breaks. */
 export class UndeclaredData extends Error {

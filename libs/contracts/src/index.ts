@@ -24,7 +24,6 @@ export {
   type GroupSelectors,
   matchesSelector,
   type SelectableEndpoint,
-  SELECTABLE_ATTRIBUTES,
   Selector,
   unknownAttribute,
 } from './selector.js';
@@ -36,7 +35,6 @@ export {
   CATEGORIES,
   Category,
   Count,
-  Cve,
   Digest,
   Environment,
   ENVIRONMENTS,
@@ -47,7 +45,6 @@ export {
   literals,
   nullable,
   Response,
-  RESPONSES,
 } from './vocabulary.js';
 export { EndpointAttributes } from './endpoint-attributes.js';
 export { Artifact, ENDPOINTS_TOPIC, Patch, PATCHES_TOPIC } from './discovery.js';
@@ -55,7 +52,7 @@ export { DECISIONS_TOPIC, PriorityDecision } from './prioritization.js';
 export { REQUESTS_TOPIC } from './approval.js';
 export { INTEGRATION_EVENTS, TOPIC_PARTITIONS, TOPICS } from './integration-events.js';
 export { jsonSchemaOf } from './json-schema.js';
-export { OUTCOMES, OUTCOMES_TOPIC, PackageVersion, ROLLOUTS_TOPIC } from './deployment.js';
+export { OUTCOMES_TOPIC, PackageVersion, ROLLOUTS_TOPIC } from './deployment.js';
 export * as discovery from './discovery.js';
 export * as prioritization from './prioritization.js';
 export * as approval from './approval.js';

@@ -3,7 +3,7 @@ import type { EndpointAttributes } from './endpoint-attributes.js';
 import { Id } from './vocabulary.js';
 
 /** Attributes a selector may compare; a label is named `labels.<name>`. */
-export const SELECTABLE_ATTRIBUTES = [
+const SELECTABLE_ATTRIBUTES = [
   'hostname',
   'department',
   'location',

@@ -27,7 +27,7 @@ export const ENVIRONMENTS = ['production', 'staging', 'development'] as const;
 export const BUSINESS_IMPACTS = ['low', 'moderate', 'high', 'mission-critical'] as const;
 export const EXPOSURES = ['public', 'controlled', 'none'] as const;
 export const CATEGORIES = ['critical-security', 'important', 'feature', 'optional'] as const;
-export const RESPONSES = ['immediate', 'out-of-cycle', 'scheduled', 'defer'] as const;
+const RESPONSES = ['immediate', 'out-of-cycle', 'scheduled', 'defer'] as const;
 /** Compliance of one endpoint with one patch, in AWS Systems Manager's names. */
 export const APPLICABILITY_STATES = [
   'INSTALLED',

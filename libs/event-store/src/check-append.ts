@@ -32,7 +32,7 @@ export function isStream(name: string): boolean {
   return STREAM.test(name);
 }
 
-export function checkStream(stream: string): void {
+function checkStream(stream: string): void {
   demand(
     isStream(stream),
     'stream',

@@ -1,15 +1,7 @@
 import 'reflect-metadata';
 
 export { Api, BodyLimit, For, ForAnyone, ForEndpoints } from './http/access.js';
-export {
-  AccessGuard,
-  type AccessOptions,
-  accessProviders,
-  ENDPOINT_CREDENTIALS,
-  ownEndpoint,
-  personOf,
-  VERIFY_TOKEN,
-} from './http/access-guard.js';
+export { type AccessOptions, accessProviders, ownEndpoint, personOf } from './http/access-guard.js';
 export { Answers, named, Shows, ShowsList } from './http/answers.js';
 export {
   type DtoClass,
@@ -32,13 +24,7 @@ export {
 export { createHttpApp, type HttpApp, type HttpAppOptions } from './http/http-app.js';
 export type { Readiness } from './http/health.js';
 export { claim, idempotencyMigration, once, purgeIdempotencyKeys } from './http/idempotency.js';
-export {
-  type ApiDoc,
-  type ApiDocument,
-  openApiDifference,
-  printDocument,
-  writeOpenApi,
-} from './http/openapi.js';
+export { type ApiDoc, type ApiDocument, openApiDifference, writeOpenApi } from './http/openapi.js';
 export {
   type Page,
   PAGE_SIZE_DEFAULT,

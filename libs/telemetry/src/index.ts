@@ -3,7 +3,6 @@ export {
   counter,
   type Counter,
   durations,
-  gauge,
   gauges,
   histogram,
   type Histogram,
@@ -14,7 +13,6 @@ export {
 } from './metrics.js';
 export {
   childTraceparent,
-  formatTraceparent,
   newTraceparent,
   parseTraceparent,
   type TraceContext,

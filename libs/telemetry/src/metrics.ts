@@ -90,14 +90,6 @@ export function gauges<Name extends string>(
   };
 }
 
-export function gauge(
-  name: string,
-  options: InstrumentOptions,
-  observe: () => Promise<readonly Observation[]>,
-): () => void {
-  return gauges({ [name]: options }, async () => ({ [name]: await observe() }));
-}
-
 function observed<Name extends string>(
   meter: Meter,
   named: Readonly<Record<Name, InstrumentOptions>>,

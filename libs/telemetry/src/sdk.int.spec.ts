@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { startCollector } from './collector/collector.js';
 import { telemetryIsOn } from './is-on.js';
-import { counter, gauge, histogram } from './metrics.js';
+import { counter, gauges, histogram, type InstrumentOptions, type Observation } from './metrics.js';
 import { startTelemetry, type Telemetry, type TelemetryOptions } from './sdk.js';
 import { newTraceparent, parseTraceparent } from './traceparent.js';
 import { currentTraceIds, currentTraceparent, inSpan, openSpan } from './tracing.js';
@@ -31,6 +31,14 @@ async function start(change: Partial<TelemetryOptions> = {}): Promise<Telemetry>
     ...change,
   });
   return telemetry;
+}
+
+function gauge(
+  name: string,
+  options: InstrumentOptions,
+  observe: () => Promise<readonly Observation[]>,
+) {
+  return gauges({ [name]: options }, async () => ({ [name]: await observe() }));
 }
 
 function spanNamed(name: string) {

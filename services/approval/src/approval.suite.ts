@@ -182,7 +182,7 @@ export function exampleAttributes(changes: Partial<EndpointAttributes> = {}): En
   };
 }
 
-export function exampleDecision(
+function exampleDecision(
   patch: Patch,
   attributes: EndpointAttributes,
   changes: Partial<PriorityDecision> = {},

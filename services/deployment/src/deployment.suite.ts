@@ -246,7 +246,7 @@ export function agentOf({ send: ask }: RunningDeployment, { endpointId, credenti
 export type Agent = ReturnType<typeof agentOf>;
 export type Lease = Readonly<{ attemptId: string; epoch: number; kind: string }>;
 
-export function leaseIn(body: unknown): Lease {
+function leaseIn(body: unknown): Lease {
   const [attemptId, epoch, kind] = [at(body, 'attemptId'), at(body, 'epoch'), at(body, 'kind')];
   assert.ok(typeof attemptId === 'string' && typeof epoch === 'number' && typeof kind === 'string');
   return { attemptId, epoch, kind };

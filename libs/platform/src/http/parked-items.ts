@@ -149,7 +149,7 @@ function eventItem({
 }
 
 /** What was parked by something that this version of the service no longer has. */
-export class NoSuchOwner extends Error {
+class NoSuchOwner extends Error {
   constructor(owner: string) {
     super(`This version of the service has nothing named ${owner}.`);
     this.name = 'NoSuchOwner';

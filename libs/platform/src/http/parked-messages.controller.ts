@@ -85,7 +85,7 @@ const ParkedReplay = named(
   }),
 );
 
-export class ReplayBody {
+class ReplayBody {
   /** Why it should work now. */
   @Text({ max: 1_000 }) remark!: string;
 }

@@ -6,7 +6,7 @@ import { asProblem, type Problem, problem, problemDocument } from './problem.js'
 import { titleOf, transportCodeOf } from './problem-codes.js';
 import { stateOf } from './request-state.js';
 
-export const PROBLEM_JSON = 'application/problem+json';
+const PROBLEM_JSON = 'application/problem+json';
 const RETRY_AFTER_S = '1';
 
 /** Every error leaves as problem+json; an unexpected one says nothing but its trace. */

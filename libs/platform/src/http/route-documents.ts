@@ -5,7 +5,7 @@ import type { RouteHandler } from './routes.js';
 
 export const PERSON_SECURITY = 'person';
 export const ENDPOINT_SECURITY = 'endpoint';
-export const PROBLEM_SCHEMA = '#/components/schemas/Problem';
+const PROBLEM_SCHEMA = '#/components/schemas/Problem';
 
 /** What the decorators of a route imply for its operation: headers, security, refusals. */
 export function documentRoute(route: RouteHandler): void {

@@ -11,7 +11,7 @@ import type { PolicyContent, PolicyRule } from '../domain/approval-policy.js';
 import { strictRule } from '../domain/default-policy.js';
 
 /** What the conditions of a policy may look at. */
-export const POLICY_FACTS = {
+const POLICY_FACTS = {
   request: {
     fields: {
       requestedBy: 'text',

@@ -224,7 +224,7 @@ function grant(
 }
 
 /** The stage that votes count for: the first that has not passed. */
-export function openStage({ opening, passed }: Open): Stage {
+function openStage({ opening, passed }: Open): Stage {
   const stage = opening.stages[passed.length];
   if (stage === undefined) throw new Error('Corrupt stream: every stage passed, and it is open.');
   return stage;

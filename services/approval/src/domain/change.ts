@@ -33,9 +33,3 @@ export type Change = Readonly<{
 }>;
 
 export type Category = 'critical-security' | 'important' | 'feature' | 'optional';
-export const CATEGORIES: readonly Category[] = [
-  'critical-security',
-  'important',
-  'feature',
-  'optional',
-];

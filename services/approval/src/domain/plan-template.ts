@@ -46,7 +46,7 @@ function evolve(state: PlanTemplate, { type, data }: PlanTemplateEvent): PlanTem
 type Limit = readonly [field: string, value: number, min: number, max: number];
 
 /** The first fault of a plan as `field: rule`, or `null`. */
-export function planFault({ name, rings, leaseMs, retry }: Rollout): string | null {
+function planFault({ name, rings, leaseMs, retry }: Rollout): string | null {
   if (name.trim() === '') return 'name: must not be empty';
   if (rings.length < 1 || rings.length > RINGS_MAX) {
     return `rings: must be 1 to ${String(RINGS_MAX)} rings`;

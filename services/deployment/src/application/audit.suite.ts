@@ -217,4 +217,3 @@ function createAttemptBooks() {
     },
   };
 }
-export type Audit = ReturnType<typeof createAudit>;

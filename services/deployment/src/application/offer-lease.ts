@@ -111,12 +111,7 @@ async function issue(
   return lease === null ? null : offerOf(inHand, rollout, stream, lease);
 }
 
-export function attemptIdOf(
-  stream: string,
-  endpointId: string,
-  kind: Kind,
-  attempt: number,
-): string {
+function attemptIdOf(stream: string, endpointId: string, kind: Kind, attempt: number): string {
   return commandIdFrom('attempt', stream, endpointId, kind, String(attempt));
 }
 

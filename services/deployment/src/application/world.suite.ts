@@ -36,7 +36,7 @@ const PATCH = {
   contentDigest: `sha256:${'a'.repeat(64)}`,
 };
 
-export function endpointIdOf(index: number): string {
+function endpointIdOf(index: number): string {
   return commandIdFrom('endpoint', String(index));
 }
 

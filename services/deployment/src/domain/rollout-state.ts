@@ -36,7 +36,7 @@ export type CreatedRollout = Readonly<{
 export type Rollout = Readonly<{ status: 'absent' }> | CreatedRollout;
 
 /** The actor of a rollback that the plan asks for. */
-export const BY_PLAN = 'plan';
+const BY_PLAN = 'plan';
 
 export function evolve(state: Rollout, event: RolloutEvent): Rollout {
   if (event.type === 'RolloutCreated') {

@@ -86,7 +86,7 @@ export function offeredKind(part: PlannedPart): Kind | null {
   return part.status === 'rolling-back' ? 'rollback' : null;
 }
 
-export function inFlightCount(part: PlannedPart): number {
+function inFlightCount(part: PlannedPart): number {
   let count = 0;
   for (const [, endpoint] of entriesOf(part.endpoints)) if (isInFlight(endpoint)) count += 1;
   return count;

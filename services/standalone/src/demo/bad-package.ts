@@ -20,14 +20,14 @@ fi
 const first = changelogEntry(BAD_PACKAGE, GOOD_VERSION, 'First release.', new Date('2026-01-05'));
 const second = changelogEntry(BAD_PACKAGE, BAD_VERSION, 'New dials.', new Date('2026-03-02'));
 
-export const goodGauge: DebPackage = {
+const goodGauge: DebPackage = {
   name: BAD_PACKAGE,
   version: GOOD_VERSION,
   description: 'gauge that works on every hardware',
   changelog: first,
 };
 
-export const badGauge: DebPackage = {
+const badGauge: DebPackage = {
   name: BAD_PACKAGE,
   version: BAD_VERSION,
   description: 'gauge that cannot be configured on one hardware class',

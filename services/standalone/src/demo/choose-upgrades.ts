@@ -32,7 +32,7 @@ export async function chooseUpgrades(root: string): Promise<readonly Upgrade[]> 
 }
 
 /** `Inst name [old] (new Origin:release/suite [arch])` lines of a simulated upgrade. */
-export function offersIn(simulation: string): readonly Offer[] {
+function offersIn(simulation: string): readonly Offer[] {
   return [...simulation.matchAll(/^Inst (\S+) \[(\S+)\] \((\S+) ([^)]*)\)/gm)].map(
     ([, name = '', from = '', to = '', origin = '']) => ({
       ...{ name, from, to },

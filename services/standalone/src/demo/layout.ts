@@ -1,6 +1,6 @@
 import type { DemoEndpoint, RingName } from './fleet.js';
 
-export const STURDY = 'Patchtrail PT-100';
+const STURDY = 'Patchtrail PT-100';
 export const BRITTLE = 'Patchtrail PT-200';
 
 /**

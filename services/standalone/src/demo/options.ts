@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PROFILES = ['standalone', 'distributed'] as const;
+const PROFILES = ['standalone', 'distributed'] as const;
 
 /** All services in one process, or each in its own with Kafka between them. */
 export type Profile = (typeof PROFILES)[number];

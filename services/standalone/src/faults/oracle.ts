@@ -85,8 +85,6 @@ export const RULES: readonly Rule[] = [
   { name: 'caught-up', faults: caughtUp },
 ];
 
-export type RuleName = (typeof RULES)[number]['name'];
-
 /** By the name of the rule, the faults of those that are broken. */
 export function judge(seen: Observations): ReadonlyMap<string, readonly string[]> {
   const broken = RULES.map(({ name, faults }) => [name, faults(seen)] as const);

@@ -14,16 +14,6 @@ export const POINTS = {
 export type Point = keyof typeof POINTS;
 export const POINT_NAMES = Object.keys(POINTS) as readonly Point[];
 
-/** Points that a host recognises by itself and where it ends at once. */
-export const FATAL_POINTS = [
-  'append-checkpoint',
-  'send-acknowledgement',
-  'acknowledgement-checkpoint',
-  'projection',
-  'effect-offset',
-  'hand-over',
-] as const satisfies readonly Point[];
-
 export function pointNamed(text: string): Point | null {
   return POINT_NAMES.find((name) => name === text) ?? null;
 }

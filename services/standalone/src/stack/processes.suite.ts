@@ -33,7 +33,7 @@ function whatRuns(command: string): Process['what'] {
 }
 
 /** What the stack's log said last of a child of this name: where it serves, and its process. */
-export function childIn(stack: RunningScript, name: string): { pid: number; url: string } {
+function childIn(stack: RunningScript, name: string): { pid: number; url: string } {
   const lines = stack.errors().split('\n');
   const line = lines.findLast((text) => text.includes(`"child":"${name}","pid":`));
   const { pid, url } = /"pid":(?<pid>\d+),"url":"(?<url>[^"]+)"/.exec(line ?? '')?.groups ?? {};

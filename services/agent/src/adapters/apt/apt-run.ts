@@ -17,7 +17,7 @@ export type AptRunner = Readonly<{ root: Root; stateDir: string; timeoutMs: numb
 const RUNS_KEPT_MAX = 50;
 
 /** Kept configuration files stay as the owner edited them. */
-export const CONFFILE_OPTIONS = [
+const CONFFILE_OPTIONS = [
   ...['-o', 'Dpkg::Options::=--force-confdef'],
   ...['-o', 'Dpkg::Options::=--force-confold'],
 ];
@@ -36,18 +36,14 @@ export function runPaths(runner: AptRunner, attemptId: string) {
   };
 }
 
-export async function commandOf(
-  root: Root,
-  lease: Lease,
-  transaction: Transaction,
-): Promise<AptCommand> {
+async function commandOf(root: Root, lease: Lease, transaction: Transaction): Promise<AptCommand> {
   return lease.kind === 'install'
     ? installCommand(root, transaction)
     : rollbackCommand(root, transaction);
 }
 
 /** The full command line; its mark is what finds the run again, in history.log and among processes. */
-export function transactionArgv(lease: Lease, command: AptCommand): readonly string[] {
+function transactionArgv(lease: Lease, command: AptCommand): readonly string[] {
   return [
     ...['apt-get', ...TRANSACTION_OPTIONS, '-o', attemptMark(lease.attemptId)],
     ...[...command.options, 'install', '--', ...command.packages],

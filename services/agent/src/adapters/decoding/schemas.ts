@@ -48,7 +48,7 @@ export const LeaseSchema = Type.Object({
   rollbackOf: nullable(Id),
 });
 
-export const TransactionSchema = Type.Object({
+const TransactionSchema = Type.Object({
   changes: Type.Array(
     Type.Object({
       package: PackageName,

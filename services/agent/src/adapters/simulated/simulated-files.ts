@@ -75,7 +75,7 @@ export const EndpointFileSchema = Type.Object(
 export type EndpointFile = Static<typeof EndpointFileSchema>;
 
 /** All versions of every package on offer; their order in the file is their order in age. */
-export const RepositoryFileSchema = Type.Object(
+const RepositoryFileSchema = Type.Object(
   {
     packages: Type.Array(
       Type.Object(

@@ -94,7 +94,7 @@ async function sequenceOf(db: Sql, messageId: string): Promise<bigint> {
 }
 
 /** What an event of a rollout says to others; `null` for what is nobody else's business. */
-export function publicationOf(rollout: CreatedRollout, event: RolloutEvent): Publication {
+function publicationOf(rollout: CreatedRollout, event: RolloutEvent): Publication {
   const { rolloutId } = rollout;
   if (event.type === 'RolloutCreated') {
     const { requestId, changeDigest, patches, plan } = event.data;

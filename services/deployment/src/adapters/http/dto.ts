@@ -36,7 +36,7 @@ export class ConfirmationDto {
   @Whole({ min: 1, max: EPOCH_MAX }) epoch!: number;
 }
 
-export class PackageVersionDto {
+class PackageVersionDto {
   @Text({ max: 200 }) package!: string;
   @Text({ min: 0, max: 50 }) architecture!: string;
   @Text({ min: 0, max: VERSION_MAX }) @OrNull() before!: string | null;

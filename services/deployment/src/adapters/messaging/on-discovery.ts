@@ -10,7 +10,7 @@ import type { Bus } from '@patchtrail/messaging';
 import type { Sql } from '@patchtrail/postgres';
 import { setTimeout as pause } from 'node:timers/promises';
 
-export const { group: FLEET_GROUP, topics: FLEET_TOPICS } = CONSUMERS.deploymentFleet;
+export const { group: FLEET_GROUP } = CONSUMERS.deploymentFleet;
 
 /** Keeps what rollouts need to know of endpoints and patches; other events pass by. */
 export async function onDiscovery(tx: Sql, message: CloudEvent): Promise<void> {
@@ -87,7 +87,7 @@ export function fleetSettledOn(bus: Pick<Bus, 'lag'>, signal: AbortSignal): () =
   return async () => {
     const deadline = performance.now() + SETTLE_DEADLINE_MS;
     while (performance.now() < deadline) {
-      if ((await bus.lag(FLEET_GROUP, FLEET_TOPICS)) === 0n) return;
+      if ((await bus.lag(FLEET_GROUP, CONSUMERS.deploymentFleet.topics)) === 0n) return;
       await pause(SETTLE_POLL_MS, undefined, { signal });
     }
   };

@@ -29,7 +29,7 @@ export type World = {
 
 export const STREAM_TOPIC = 'things';
 export const ROW_TOPIC = 'rows';
-export const GROUP = 'listener';
+const GROUP = 'listener';
 const SOURCE = { [STREAM_TOPIC]: '/streams', [ROW_TOPIC]: '/outbox' };
 
 export function emptyWorld(): World {
