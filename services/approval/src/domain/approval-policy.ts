@@ -29,9 +29,9 @@ export type ApprovalPolicy =
   | Readonly<{ status: 'proposed'; proposal: Proposal }>
   | Readonly<{ status: 'activated'; proposal: Proposal; activation: Activation }>;
 
-const RULES_MAX = 50;
-const TTL_MS_MIN = 60_000;
-const TTL_MS_MAX = 90 * 86_400_000;
+export const RULES_MAX = 50;
+export const TTL_MS_MIN = 60_000;
+export const TTL_MS_MAX = 90 * 86_400_000;
 
 function decide(
   { type, data }: ApprovalPolicyCommand,

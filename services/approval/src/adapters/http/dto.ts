@@ -1,3 +1,5 @@
+import { ROLES } from '@patchtrail/auth';
+import { EXPRESSION_LENGTH_MAX } from '@patchtrail/cel';
 import { Plan, Selector } from '@patchtrail/contracts';
 import {
   ListOf,
@@ -9,6 +11,8 @@ import {
   Uuid,
   Whole,
 } from '@patchtrail/platform';
+import { RULES_MAX, TTL_MS_MAX, TTL_MS_MIN } from '../../domain/approval-policy.js';
+import { QUORUM_MAX, STAGES_MAX } from '../../domain/stage.js';
 import type { PlanBody, ScopeBody } from './bodies.js';
 
 const { rings, leaseMs, retry, rollback } = Plan.properties;
@@ -25,24 +29,24 @@ export class PlanTemplateDto {
   @Shaped(rollback) rollback!: PlanBody['rollback'];
 }
 
-export class StageDto {
+class StageDto {
   @Text({ max: 100 }) name!: string;
-  @OneOf(['approver', 'platform-engineer', 'auditor']) role!: string;
-  @Whole({ min: 1, max: 20 }) quorum!: number;
+  @OneOf(ROLES) role!: string;
+  @Whole({ min: 1, max: QUORUM_MAX }) quorum!: number;
 }
 
-export class PolicyRuleDto {
+class PolicyRuleDto {
   @Text({ max: 100 }) name!: string;
-  /** CEL; at most 2,000 characters. */
-  @Text({ max: 2_000 }) when!: string;
-  @ListOf(() => StageDto, { max: 5 }) stages!: StageDto[];
+  /** CEL. */
+  @Text({ max: EXPRESSION_LENGTH_MAX }) when!: string;
+  @ListOf(() => StageDto, { max: STAGES_MAX }) stages!: StageDto[];
   @Text({ max: 1_000 }) reason!: string;
 }
 
 export class PolicyDto {
   @Text({ max: 200 }) name!: string;
-  @Whole({ min: 60_000, max: 7_776_000_000 }) requestTtlMs!: number;
-  @ListOf(() => PolicyRuleDto, { min: 1, max: 50 }) rules!: PolicyRuleDto[];
+  @Whole({ min: TTL_MS_MIN, max: TTL_MS_MAX }) requestTtlMs!: number;
+  @ListOf(() => PolicyRuleDto, { min: 1, max: RULES_MAX }) rules!: PolicyRuleDto[];
 }
 
 export class OpenRequestDto {
