@@ -1,6 +1,9 @@
 /** @jest-environment-options {"customExportConditions":["@patchtrail/source","node","node-addons"]} */
 import { binaryEvent, jsonEvent } from '@eventstore/db-client';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { inSpan } from '@patchtrail/telemetry';
+import { collectOwn, sampleOf } from '@patchtrail/telemetry/collector';
+import { categoryOf } from '../category.js';
 import { crashSuite } from '../conformance/crash.suite.js';
 import { eventStoreSuite } from '../conformance/event-store.suite.js';
 import type { EventStore, Position } from '../event-store.js';
@@ -39,6 +42,35 @@ describe(`event store: eventstoredb, its own promises on ${TEST_SERVER}`, () => 
     const again = await openEventStoreDb({ url: opened.url, log: createTestLog() });
     expect(await again.identity()).toBe(await store.identity());
     await again.close();
+  });
+
+  it('times its appends, each a span of the caller, refused ones too', async () => {
+    const telemetry = await collectOwn();
+    try {
+      const stream = freshStream();
+      await inSpan('caller', { kind: 'internal', parent: null }, async () => {
+        await store.append(stream, 'no-stream', newEvents(2));
+        await expect(store.append(stream, 'no-stream', newEvents(1))).rejects.toThrow(stream);
+      });
+      const about = {
+        ...{ 'db.system.name': 'eventstoredb', 'db.operation.name': 'append' },
+        'db.collection.name': categoryOf(stream),
+      };
+      const text = await telemetry.scrape();
+      const counted = (more = {}) =>
+        sampleOf(text, 'db.client.operation.duration.count', { ...about, ...more });
+      expect(counted()).toBe(2);
+      expect(counted({ 'error.type': 'WrongExpectedRevision' })).toBe(1);
+      const [caller, stored, refused] = await telemetry.stop();
+      expect(stored).toMatchObject({
+        ...{ name: `append ${categoryOf(stream)}`, failure: null },
+        ...{ traceId: caller?.traceId, parentSpanId: caller?.spanId },
+      });
+      expect(Object.fromEntries(stored?.attributes ?? [])).toMatchObject(about);
+      expect(refused).toMatchObject({ failure: 'WrongExpectedRevision' });
+    } finally {
+      await telemetry.stop();
+    }
   });
 
   it('tells that it has caught up exactly behind what it has delivered, however busy the server and slow the reader', async () => {
