@@ -35,6 +35,7 @@ export const PACE: Pace = {
 /** Fetched at once: bounds the memory, at 1 MiB a message, and the time between two rebalances. */
 const FETCH_MAX = 64;
 
+/** `notBefore` is 0 unless the partition pauses. */
 type Held = TopicPartition & { next: bigint; notBefore: number };
 
 export type Consumer = ConsumerOptions &
@@ -119,6 +120,7 @@ type Row = { topic: string; partition: number; offset: string; attributes: objec
 /** The next messages of every partition that is not pausing after a failure. */
 async function fetch(session: Session, held: ReadonlyMap<string, Held>): Promise<Delivery[]> {
   const ready = [...held.values()].filter(({ notBefore }) => notBefore <= performance.now());
+  for (const each of ready) each.notBefore = 0;
   if (ready.length === 0) return [];
   const rows = await session.rows<Row>(
     `SELECT m.topic, m.partition, m."offset"::text AS "offset", m.attributes, m.data
