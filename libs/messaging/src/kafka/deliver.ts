@@ -64,8 +64,6 @@ export function createDeliverer(options: Options): Deliverer {
           return isHandled;
         },
         settled: async ({ offset }) => {
-          if (!isMine()) return;
-          payload.resolveOffset(String(offset));
           progress.handled(offset);
           if (progress.ageMs() >= pace.commitMs) await progress.commit();
           await payload.heartbeat();
@@ -97,20 +95,22 @@ type Progress = Readonly<{
 
 function createProgress(payload: EachBatchPayload, isMine: () => boolean): Progress {
   const { topic, partition } = payload.batch;
-  let next: bigint | null = null;
+  let last: bigint | null = null;
   let committedAt = performance.now();
   let committing: Promise<void> = Promise.resolve();
   const write = async () => {
-    if (next === null || !isMine()) return;
-    const offset = String(next);
-    next = null;
+    if (last === null || !isMine()) return;
+    const handled = last;
+    last = null;
     committedAt = performance.now();
     await payload.commitOffsetsIfNecessary({
-      topics: [{ topic, partitions: [{ partition, offset }] }],
+      topics: [{ topic, partitions: [{ partition, offset: String(handled + 1n) }] }],
     });
+    // Not before: who fails to commit reads it again, for nothing else would commit it later.
+    if (isMine()) payload.resolveOffset(String(handled));
   };
   return {
-    handled: (offset) => (next = offset + 1n),
+    handled: (offset) => (last = offset),
     ageMs: () => performance.now() - committedAt,
     // One after the other: one that is tried again must not overtake a later one.
     commit: () => (committing = committing.then(write)),

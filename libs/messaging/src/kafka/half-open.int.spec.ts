@@ -14,6 +14,7 @@ const LATE_MS = 9_000;
 /** A request that nobody answers is given up after 10 s, then the member joins over a new connection. */
 const NOTICED = { deadlineMs: 40_000 };
 const AWAY_MS = 20_000;
+const OFFSET_COMMIT = 8;
 
 lane('a way to Kafka that falls silent', await missingOwnKafka(), () => {
   let kafka: RunningKafka;
@@ -87,6 +88,21 @@ lane('a way to Kafka that falls silent', await missingOwnKafka(), () => {
     await eventually(() => bus.publish(topic, [messageOf('key')]), NOTICED);
     await eventually(() => expect(got.length).toBeGreaterThan(1), NOTICED);
     expect(bus.health()).toEqual({ ok: true, detail: '' });
+  }, 120_000);
+
+  it('leaves nothing uncommitted where it ends just when that is committed', async () => {
+    const bus = await open();
+    const topic = await topicOf(bus);
+    const { got, group } = follow(bus, topic);
+    await bus.publish(topic, [messageOf('key')]);
+    const isCommitted = async () => expect(await bus.lag(group, [topic])).toBe(0n);
+    await eventually(isCommitted, NOTICED);
+    way.cutAt(OFFSET_COMMIT);
+    const later = messageOf('key');
+    await bus.publish(topic, [later]);
+    await eventually(() => expect(way.isToCut()).toBe(false), NOTICED);
+    await eventually(isCommitted, NOTICED);
+    expect(got).toContain(later.id);
   }, 120_000);
 
   it('leads to a broker that was gone for 20 s, without anybody starting again', async () => {

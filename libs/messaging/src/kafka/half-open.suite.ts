@@ -7,15 +7,23 @@ export type SilentWay = Readonly<{
   leadTo: (broker: string) => void;
   /** Nothing passes over the connections that are there; new ones work, unless all are to be silent. */
   silence: (which: 'these' | 'all') => void;
+  /** The connection that is next asked for this (a number of Kafka's protocol) ends instead. */
+  cutAt: (request: number) => void;
+  /** Whether that is still to come. */
+  isToCut: () => boolean;
   /** New connections work again; those that were silenced are ended. */
   speak: () => void;
   close: () => Promise<void>;
 }>;
 
+/** Behind the length of the request. */
+const REQUEST_AT = 4;
+
 export async function openSilentWay(): Promise<SilentWay> {
   const pairs = new Set<readonly [Socket, Socket | null]>();
   let target: { host: string; port: number } | null = null;
   let isSilent = false;
+  let cutAt: number | null = null;
   const server = createServer((client) => {
     client.on('error', () => undefined);
     const broker = isSilent || target === null ? null : connect(target);
@@ -27,6 +35,11 @@ export async function openSilentWay(): Promise<SilentWay> {
     });
     if (broker === null) return;
     broker.on('error', () => client.destroy()).on('close', () => client.destroy());
+    client.on('data', (bytes) => {
+      if (cutAt === null || bytes.length < 6 || bytes.readInt16BE(REQUEST_AT) !== cutAt) return;
+      cutAt = null;
+      broker.destroy();
+    });
     client.pipe(broker).pipe(client);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -44,6 +57,8 @@ export async function openSilentWay(): Promise<SilentWay> {
         broker?.removeAllListeners('close').unpipe().destroy();
       }
     },
+    cutAt: (request) => (cutAt = request),
+    isToCut: () => cutAt !== null,
     speak: () => {
       isSilent = false;
       for (const [client] of pairs) client.destroy();
