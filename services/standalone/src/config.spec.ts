@@ -134,6 +134,11 @@ describe('the configuration of the standalone profile', () => {
     expect(message).not.toContain(SECRET);
   });
 
+  it('leaves alone what is for commands', () => {
+    const env = { PATCHTRAIL_URL: 'http://127.0.0.1:8080', PATCHTRAIL_TOKEN: SECRET };
+    expect(standaloneConfig(env)).toEqual(standaloneConfig({}));
+  });
+
   it('is refused by all that is wrong with it at once', () => {
     const { issues } = refusalOf({ PATCHTRAIL_PORT: 'x', PATCHTRAIL_POSTGRES: 'y' });
     expect(issues.map(({ variable }) => variable)).toEqual([

@@ -13,6 +13,9 @@ const POSTGRES_URL = '^postgres(ql)?://';
 
 const CHOICES = ['auto', 'embedded', 'installed'] as const;
 
+/** They are for `patchtrail messages`, and may be in the shell that a host is started from. */
+const OF_COMMANDS = ['PATCHTRAIL_URL', 'PATCHTRAIL_TOKEN'];
+
 const Environment = Type.Object({
   /** An administrator's URL; without it a server of its own is started where one is needed. */
   DATABASE_URL: Type.Optional(Type.String({ pattern: POSTGRES_URL })),
@@ -90,7 +93,7 @@ export type StandaloneConfig = Readonly<{
 
 /** @throws ConfigError naming each variable and the rule it breaks, never its value */
 export function standaloneConfig(env: Variables = process.env): StandaloneConfig {
-  const read = readConfig(env, Environment);
+  const read = readConfig(env, Environment, { others: OF_COMMANDS });
   return Object.freeze({
     services: servicesOf(read.PATCHTRAIL_SERVICES),
     instance: read.PATCHTRAIL_INSTANCE ?? 'patchtrail',
