@@ -1,11 +1,13 @@
 import type { Facts } from './standalone.js';
 
 /** What a host writes to standard output once it serves; whoever has started it waits for this. */
-export function announce({ url, postgres, bus, eventStore, metricsUrl }: Facts): void {
+export function announce(facts: Facts): void {
+  const { url, services, postgres, bus, eventStore, metricsUrl } = facts;
+  const names = services.length === 1 ? services.join() : `{${services.join()}}`;
   process.stdout.write(
     `Patchtrail is ready at ${url} (PostgreSQL: ${postgres})
   Bus: ${bus}; event store: ${eventStore}
-  API documents: ${url}/openapi/{discovery,prioritization,approval,deployment,reporting}.json
+  API documents: ${url}/openapi/${names}.json
   Health: ${url}/health/ready
 `,
   );

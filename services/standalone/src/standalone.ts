@@ -9,12 +9,13 @@ import { reportingEnds } from './bus.js';
 import { missingIn, openDatabases } from './databases.js';
 import { createParts, type Parts } from './parts.js';
 import { openPostgresServer } from './postgres-server.js';
-import { loadService } from './services.js';
+import { loadService, type ServiceName } from './services.js';
 import { startHostTelemetry } from './telemetry.js';
 
 /** For people: what runs, and on what. */
 export type Facts = Readonly<{
   url: string;
+  services: readonly ServiceName[];
   postgres: string;
   bus: string;
   eventStore: string;
@@ -54,7 +55,8 @@ export async function startStandalone(
     let fail: (cause: unknown) => void = () => undefined;
     const failed = new Promise<unknown>((resolve) => (fail = resolve));
     const served = await serve(config, server.adminUrl, log, parts, seams, fail);
-    const facts = { ...served, metricsUrl, postgres: server.description };
+    const { services } = config;
+    const facts = { ...served, services, metricsUrl, postgres: server.description };
     return { facts, failed, stop: parts.stop };
   } catch (error) {
     await parts.stop().catch((failure: unknown) => {

@@ -33,7 +33,8 @@ export async function startStack(config: StandaloneConfig, log: Logger): Promise
     parts.add(door.close);
     const { postgres, eventStoreUrl } = backing;
     const eventStore = eventStoreKind(eventStoreUrl);
-    const facts = { url: door.url, postgres, bus: 'Kafka', eventStore, metricsUrl: null };
+    const places = { postgres, bus: 'Kafka', eventStore };
+    const facts = { url: door.url, services: SERVICE_NAMES, ...places, metricsUrl: null };
     return { facts, failed, stop: parts.stop };
   } catch (error) {
     await parts.stop().catch((failure: unknown) => {
