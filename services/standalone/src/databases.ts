@@ -20,6 +20,11 @@ import { EVENT_SOURCED, type HostedService, type ServiceName } from './services.
 export const EVENT_STORE = 'patchtrail_event_store';
 export const BUS = 'patchtrail_bus';
 
+/** The name of a service's database, and of its role. */
+export function databaseOf(service: ServiceName): string {
+  return `patchtrail_${service}`;
+}
+
 /** Everything that the services keep their data in. */
 export type Databases = Readonly<{
   /** A service's own. */
@@ -36,7 +41,7 @@ export function missingIn(
 ): readonly string[] {
   const own = config.services.filter((name) => !config.databaseUrls.has(name));
   return [
-    ...own.map((name) => `patchtrail_${name}`),
+    ...own.map(databaseOf),
     ...(eventStoreUrlOf(config) === null ? [EVENT_STORE] : []),
     ...(needsBus ? [BUS] : []),
   ];
@@ -70,7 +75,7 @@ export async function openDatabases(
   try {
     const databases = new Map<ServiceName, Database>();
     for (const { name, migrations } of hosted) {
-      const url = urlOf(config.databaseUrls.get(name) ?? null, `patchtrail_${name}`);
+      const url = urlOf(config.databaseUrls.get(name) ?? null, databaseOf(name));
       const options = { url, applicationName: `patchtrail-${name}`, migrations };
       databases.set(name, keep(await openDatabase(options)));
     }

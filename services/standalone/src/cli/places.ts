@@ -11,6 +11,7 @@ import {
 } from '@patchtrail/postgres';
 import type { StandaloneConfig } from '../config.js';
 import { DATABASE_VARIABLES } from '../config.js';
+import { databaseOf, EVENT_STORE } from '../databases.js';
 import type { ServiceName } from '../services.js';
 
 const NO_SUCH_DATABASE = '3D000';
@@ -45,12 +46,12 @@ export async function openPlaces(
     for (const one of opened.splice(0).reverse()) await one();
   };
   try {
-    const url = serviceUrl ?? onServer(server, `patchtrail_${service}`, { asOwnRole: true });
+    const url = serviceUrl ?? onServer(server, databaseOf(service), { asOwnRole: true });
     const db = await opening(url, () =>
       openDatabase({ url, applicationName: `patchtrail-${service}-command`, poolMax: 4 }),
     );
     opened.push(() => db.close());
-    const storeUrl = config.eventStoreUrl ?? onServer(server, 'patchtrail_event_store');
+    const storeUrl = config.eventStoreUrl ?? onServer(server, EVENT_STORE);
     const eventStore = await opening(storeUrl, () => openEventStore({ url: storeUrl, log }));
     opened.push(() => eventStore.close());
     return { db, eventStore, close };

@@ -10,14 +10,11 @@ import {
   startPostgres,
 } from '@patchtrail/postgres';
 import { DATABASE_VARIABLES } from '../config.js';
-import { provisionDatabases } from '../databases.js';
+import { BUS, databaseOf, EVENT_STORE, provisionDatabases } from '../databases.js';
 import { createParts } from '../parts.js';
 import { SERVICE_NAMES, type ServiceName } from '../services.js';
 import type { BusKind } from './config.js';
 import { type Proxy, startProxy } from './proxy.js';
-
-export const EVENT_STORE_DATABASE = 'patchtrail_event_store';
-export const BUS_DATABASE = 'patchtrail_bus';
 
 /** What is behind a proxy, and can be taken away. */
 export type Backed = Readonly<{
@@ -56,9 +53,11 @@ export async function openBacking(bus: BusKind, dir: string, log: Logger): Promi
   try {
     const database = await openServer(dir, log, parts.add);
     const kafka = bus === 'kafka' ? await openKafka(dir, parts.add) : null;
-    const names = SERVICE_NAMES.map((name) => `patchtrail_${name}`);
-    const shared = [EVENT_STORE_DATABASE, ...(kafka === null ? [BUS_DATABASE] : [])];
-    const made = await provisionDatabases(database.url(), [...names, ...shared]);
+    const shared = [EVENT_STORE, ...(kafka === null ? [BUS] : [])];
+    const made = await provisionDatabases(database.url(), [
+      ...SERVICE_NAMES.map(databaseOf),
+      ...shared,
+    ]);
     const issuer = await createLocalIssuer(join(dir, 'issuer'));
     const proxied = (name: string) => {
       const url = new URL(made.get(name)?.url ?? '');
@@ -83,11 +82,11 @@ export async function openBacking(bus: BusKind, dir: string, log: Logger): Promi
         PATCHTRAIL_DATA_DIR: dir,
         PATCHTRAIL_PORT: '0',
         ...Object.fromEntries(
-          services.map((name) => [DATABASE_VARIABLES[name], proxied(`patchtrail_${name}`)]),
+          services.map((name) => [DATABASE_VARIABLES[name], proxied(databaseOf(name))]),
         ),
-        EVENT_STORE_URL: proxied(EVENT_STORE_DATABASE),
+        EVENT_STORE_URL: proxied(EVENT_STORE),
         ...(kafka === null
-          ? { BUS_DATABASE_URL: proxied(BUS_DATABASE) }
+          ? { BUS_DATABASE_URL: proxied(BUS) }
           : { KAFKA_BROKERS: `127.0.0.1:${String(kafka.backed.proxy.port)}` }),
       }),
       token: (sub, role) =>

@@ -8,8 +8,8 @@ describe('the options of the fault harness', () => {
     expect(config.seed).toBeGreaterThanOrEqual(0);
   });
 
-  it.each(['1', 'true'])('are many kills and mutants in the nightly lane: %s', (said) => {
-    const nightly = faultsConfig([], { PATCHTRAIL_NIGHTLY: said, CI: 'true' });
+  it('are many kills and mutants in the nightly lane', () => {
+    const nightly = faultsConfig([], { PATCHTRAIL_NIGHTLY: 'true', CI: 'true' });
     expect(nightly).toMatchObject({ kills: 200, hasMutants: true, isComplete: true });
   });
 

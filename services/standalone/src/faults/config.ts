@@ -35,7 +35,7 @@ export function faultsConfig(
       verbose: { type: 'boolean' },
     },
   });
-  const isNightly = /^(1|true)$/.test(env['PATCHTRAIL_NIGHTLY'] ?? '');
+  const isNightly = env['PATCHTRAIL_NIGHTLY'] === 'true';
   const kills = isNightly ? KILLS_NIGHTLY : KILLS;
   return {
     seed: wholeOf('--seed', values.seed, 0) ?? randomInt(SEED_MAX),

@@ -20,8 +20,9 @@ import {
 } from '@patchtrail/event-store';
 import { type OpenBus, openPostgresBus, outboxLag } from '@patchtrail/messaging';
 import type { Database } from '@patchtrail/postgres';
+import { BUS, databaseOf, EVENT_STORE } from '../databases.js';
 import { SERVICE_NAMES, type ServiceName } from '../services.js';
-import { type Backing, BUS_DATABASE, EVENT_STORE_DATABASE } from './backing.js';
+import type { Backing } from './backing.js';
 import type { BusFact, ConsumerFact, Observations, StoredFact } from './oracle.js';
 import type { Command } from './workload.js';
 
@@ -58,11 +59,11 @@ export async function openLooks(backing: Backing): Promise<Looks> {
     opened.push(one);
     return one;
   };
-  const store = keep(await openPostgresEventStore({ url: backing.adminUrl(EVENT_STORE_DATABASE) }));
+  const store = keep(await openPostgresEventStore({ url: backing.adminUrl(EVENT_STORE) }));
   const bus = keep(await openBus(backing));
   const databases = new Map<ServiceName, Database>();
   for (const name of SERVICE_NAMES) {
-    databases.set(name, keep(await backing.admin(`patchtrail_${name}`)));
+    databases.set(name, keep(await backing.admin(databaseOf(name))));
   }
   const close = async () => {
     for (const one of opened.splice(0).reverse()) await one.close();
@@ -72,7 +73,7 @@ export async function openLooks(backing: Backing): Promise<Looks> {
 
 async function openBus(backing: Backing): Promise<OpenBus> {
   if (backing.brokers.length === 0) {
-    return openPostgresBus({ url: backing.adminUrl(BUS_DATABASE) });
+    return openPostgresBus({ url: backing.adminUrl(BUS) });
   }
   const { openKafkaBus } = await import('@patchtrail/messaging/kafka');
   return openKafkaBus({ brokers: backing.brokers, clientId: 'patchtrail-faults' });

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Sql } from '@patchtrail/postgres';
-import { type Backed, type Backing, EVENT_STORE_DATABASE } from './backing.js';
+import { EVENT_STORE } from '../databases.js';
+import type { Backed, Backing } from './backing.js';
 import type { Hosts } from './fleet.js';
 import type { HostProcess } from './host-process.js';
 import type { Point } from './points.js';
@@ -114,7 +115,7 @@ async function endLeases(backing: Backing, group: Kill['group']): Promise<void> 
  */
 async function killCommitting({ backing, hosts }: Scene, act: Kill): Promise<Performed> {
   const host = hosts.of(act.group)[act.replica === 0 ? 0 : 1];
-  const store = await backing.admin(EVENT_STORE_DATABASE);
+  const store = await backing.admin(EVENT_STORE);
   try {
     return await store.transaction(async (tx) => {
       await tx.rows(`SELECT pg_advisory_xact_lock(hashtextextended('event_store.append', 0))`);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createLocalIssuer } from '@patchtrail/auth';
 import { ConfigError } from '@patchtrail/platform';
 import { DATABASE_VARIABLES, type StandaloneConfig } from '../config.js';
-import { BUS, EVENT_STORE, provisionDatabases } from '../databases.js';
+import { BUS, databaseOf, EVENT_STORE, provisionDatabases } from '../databases.js';
 import { SERVICE_NAMES } from '../services.js';
 
 export type SetUp = Readonly<{
@@ -35,7 +35,7 @@ function passwordsOf(config: StandaloneConfig, admin: URL): ReadonlyMap<string, 
   const named = [
     ...SERVICE_NAMES.map((service) => {
       const url = databaseUrls.get(service) ?? null;
-      return [`patchtrail_${service}`, DATABASE_VARIABLES[service], url] as const;
+      return [databaseOf(service), DATABASE_VARIABLES[service], url] as const;
     }),
     [BUS, 'BUS_DATABASE_URL', busUrl] as const,
     [EVENT_STORE, 'EVENT_STORE_URL', isPostgres ? eventStoreUrl : null] as const,

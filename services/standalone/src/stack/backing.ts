@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from '@patchtrail/platform';
 import type { StandaloneConfig } from '../config.js';
-import { missingIn, provisionDatabases } from '../databases.js';
+import { databaseOf, EVENT_STORE, missingIn, provisionDatabases } from '../databases.js';
 import type { Parts } from '../parts.js';
 import { openPostgresServer, type PostgresServer } from '../postgres-server.js';
 import { SERVICE_NAMES, type ServiceName } from '../services.js';
@@ -55,10 +55,10 @@ async function databasesOf(
   return {
     databaseUrls: new Map(
       SERVICE_NAMES.map((name) => {
-        return [name, urlOf(config.databaseUrls.get(name), `patchtrail_${name}`)] as const;
+        return [name, urlOf(config.databaseUrls.get(name), databaseOf(name))] as const;
       }),
     ),
-    eventStoreUrl: urlOf(config.eventStoreUrl, 'patchtrail_event_store'),
+    eventStoreUrl: urlOf(config.eventStoreUrl, EVENT_STORE),
   };
 }
 
