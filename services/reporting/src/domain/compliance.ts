@@ -9,7 +9,7 @@ export type State =
   | 'NOT_APPLICABLE'
   | 'UNKNOWN';
 
-export type ComplianceRow = Readonly<{ state: State; count: number }>;
+export type StateCount = Readonly<{ state: State; count: number }>;
 
 export type Compliance = Readonly<{
   /** Pairs of endpoint and patch that are installed, a pending reboot not counted. */
@@ -35,7 +35,7 @@ const ROLES: Readonly<Record<State, 'met' | 'open' | { excluded: string }>> = {
 };
 
 /** A figure with its population: nothing leaves the denominator without a reason. */
-export function complianceOf(rows: readonly ComplianceRow[]): Compliance {
+export function complianceOf(rows: readonly StateCount[]): Compliance {
   const byState: Partial<Record<State, number>> = {};
   const excluded = new Map<string, number>();
   let numerator = 0;

@@ -1,5 +1,5 @@
 import type { Sql } from '@patchtrail/postgres';
-import type { ComplianceRow } from '../../domain/compliance.js';
+import type { StateCount } from '../../domain/compliance.js';
 
 export type ComplianceFilter = Readonly<{ department: string | null; patchId: string | null }>;
 /** Answers hold one row more than `limit` at most. */
@@ -33,9 +33,9 @@ export type TrailEntry = Readonly<{
 
 export type FailureTicket = Readonly<{ number: string; raisedAt: string; ticket: unknown }>;
 
-export function complianceCounts(db: Sql, filter: ComplianceFilter): Promise<ComplianceRow[]> {
+export function complianceCounts(db: Sql, filter: ComplianceFilter): Promise<StateCount[]> {
   const sql = `SELECT a.state, count(*)::int AS count ${SCOPE} GROUP BY a.state ORDER BY a.state`;
-  return db.rows<ComplianceRow>(sql, [filter.department, filter.patchId]);
+  return db.rows<StateCount>(sql, [filter.department, filter.patchId]);
 }
 
 export const entryKey = ({ endpointId, patchId }: ComplianceEntry) => `${endpointId}/${patchId}`;
