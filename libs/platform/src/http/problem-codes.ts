@@ -32,6 +32,7 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['unsupported-media-type', 415],
   ['contract-violation', 422],
   ['idempotency-key-reused', 422],
+  ['outcome-not-of-kind', 422],
   ['precondition-required', 428],
   ['unexpected', 500],
   ['busy', 503],

@@ -9,6 +9,7 @@ import {
   ForEndpoints,
   type HttpReply,
   Id,
+  noContent,
   ownEndpoint,
   Reply,
 } from '@patchtrail/platform';
@@ -17,8 +18,6 @@ import { LeaseAnswer } from './answers.js';
 import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './deployment-context.js';
 import { LeaseRequestDto } from './dto.js';
 import { refusing } from './refusals.js';
-
-const NO_CONTENT = 204;
 
 @Api('v1/agents')
 export class AgentsController {
@@ -33,14 +32,12 @@ export class AgentsController {
     @Body() { busyWith }: LeaseRequestDto,
     @Caller() caller: Principal,
     @Command() { context }: CommandInput,
-    @Reply() reply: HttpReply & { status: (code: number) => unknown },
+    @Reply() reply: HttpReply,
   ) {
     ownEndpoint(caller, endpointId);
     const offer = await refusing(`endpoint ${endpointId}`, () =>
       offerLease(this.context, endpointId, busyWith, context),
     );
-    if (offer !== null) return offer;
-    reply.status(NO_CONTENT);
-    return undefined;
+    return offer ?? noContent(reply);
   }
 }

@@ -1,13 +1,8 @@
 import { DomainError } from '@patchtrail/event-sourcing';
 import { WrongExpectedRevision } from '@patchtrail/event-store';
-import { notFound, Problem } from '@patchtrail/platform';
+import { notFound } from '@patchtrail/platform';
 
-/** Refusals whose status is not 409. */
-const STATUSES: ReadonlyMap<string, number> = new Map([
-  ['unknown-lease', 404],
-  ['lease-of-another-endpoint', 403],
-  ['outcome-not-of-kind', 422],
-]);
+const ABSENT = ['unknown-rollout', 'unknown-endpoint'];
 
 /** Does the work; `what` is named when there is no such resource: `rollout 7f3a…`. */
 export async function refusing<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -17,9 +12,7 @@ export async function refusing<T>(what: string, work: () => Promise<T>): Promise
     if (error instanceof WrongExpectedRevision && error.actual === 'no-stream') {
       throw notFound(what);
     }
-    if (!(error instanceof DomainError)) throw error;
-    if (error.code === 'unknown-rollout' || error.code === 'unknown-endpoint') throw notFound(what);
-    const status = STATUSES.get(error.code);
-    throw status === undefined ? error : new Problem(status, error.code, error.message);
+    if (error instanceof DomainError && ABSENT.includes(error.code)) throw notFound(what);
+    throw error;
   }
 }
