@@ -41,7 +41,7 @@ function contextFor(deps: DriverDeps, { event }: Cause, ...purpose: string[]): C
     commandId: commandIdFrom(event.id, ...purpose),
     correlationId: event.metadata.$correlationId,
     causationId: event.id,
-    actor: 'deployment',
+    actor: 'service:deployment',
     at: deps.now().toISOString(),
     traceparent: event.metadata.traceparent,
   };

@@ -9,6 +9,6 @@ export function elapseWith(streams: Streams, now: () => Date) {
     const origin = { commandId, correlationId: commandId, causationId: commandId };
     const at = now().toISOString();
     const traceparent = newTraceparent();
-    return elapseTimer(streams, timer, { ...origin, actor: 'deployment', at, traceparent });
+    return elapseTimer(streams, timer, { ...origin, actor: 'service:deployment', at, traceparent });
   };
 }
