@@ -19,7 +19,8 @@ import { freshDatabase } from '@patchtrail/testing';
 import { createAptArchive } from './adapters/feeds/apt-archive.js';
 import { transactOn } from './adapters/postgres/tx.js';
 import { workRound } from './application/work-round.js';
-import { createDiscovery, discoveryMigrations } from './discovery.module.js';
+import { discoveryMigrations } from './adapters/postgres/migrations.js';
+import { createDiscovery } from './discovery.module.js';
 
 export const NOW = '2026-11-21T09:00:00.000Z';
 const STALE_AFTER_MS = 259_200_000;

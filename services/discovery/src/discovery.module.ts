@@ -1,21 +1,18 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { messagingMigrations, outboxLag, runOutboxRelay } from '@patchtrail/messaging';
+import { outboxLag, runOutboxRelay } from '@patchtrail/messaging';
 import {
   accessProviders,
   background,
   backlogChecks,
   ensureTopics,
-  idempotencyMigration,
   type Infra,
   PARKED_SOURCES,
   parkedMessagesController,
-  parkedReplaysMigration,
   readyReport,
   runPurge,
   type Service,
 } from '@patchtrail/platform';
 import { newTraceparent } from '@patchtrail/telemetry';
-import type { Migration } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
 import { createAptArchive } from './adapters/feeds/apt-archive.js';
 import { DeviceGroupsController } from './adapters/http/device-groups.controller.js';
@@ -33,19 +30,11 @@ import {
 } from './adapters/http/threat-signals.controller.js';
 import { runLeasedLoop } from './adapters/leased-loop.js';
 import { credentialDigestOf } from './adapters/postgres/endpoint-queries.js';
-import { tables } from './adapters/postgres/migrations.js';
 import { transactOn } from './adapters/postgres/tx.js';
 import { stuckWork } from './adapters/postgres/work-queue.js';
 import { syncDueSources } from './application/fetch-source.js';
 import { workRound } from './application/work-round.js';
 import { type DiscoveryConfig, readDiscoveryConfig } from './config.js';
-
-export const discoveryMigrations: readonly Migration[] = [
-  ...messagingMigrations,
-  idempotencyMigration,
-  parkedReplaysMigration,
-  ...tables,
-];
 
 @Module({})
 export class DiscoveryModule {}
@@ -100,7 +89,6 @@ export async function createDiscovery(
   const parked = { db, consumers: {} };
   const ready = async () =>
     readyReport('discovery', [
-      { name: 'database', ok: true },
       { name: 'stuck-work', ok: true, detail: String(await stuckWork(db)) },
       ...(await backlogChecks(parked, { relay: () => outboxLag(db) })),
     ]);

@@ -1,2 +1,3 @@
 export { type DiscoveryConfig, readDiscoveryConfig } from './config.js';
-export { createDiscovery, discoveryMigrations, DiscoveryModule } from './discovery.module.js';
+export { discoveryMigrations } from './adapters/postgres/migrations.js';
+export { createDiscovery, DiscoveryModule } from './discovery.module.js';

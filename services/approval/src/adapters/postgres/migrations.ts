@@ -1,6 +1,9 @@
+import { projectionMigrations } from '@patchtrail/event-store';
+import { messagingMigrations } from '@patchtrail/messaging';
+import { idempotencyMigration, parkedReplaysMigration } from '@patchtrail/platform';
 import type { Migration } from '@patchtrail/postgres';
 
-export const ownMigrations: readonly Migration[] = [
+const ownMigrations: readonly Migration[] = [
   {
     name: 'approval-001-fleet',
     sql: `
@@ -89,4 +92,13 @@ export const ownMigrations: readonly Migration[] = [
         policy_id uuid NOT NULL
       );`,
   },
+];
+
+/** Everything the service's database holds. */
+export const approvalMigrations: readonly Migration[] = [
+  idempotencyMigration,
+  parkedReplaysMigration,
+  ...messagingMigrations,
+  ...projectionMigrations,
+  ...ownMigrations,
 ];

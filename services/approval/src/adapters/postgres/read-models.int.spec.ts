@@ -1,7 +1,7 @@
 import { goldenEvents } from '@patchtrail/event-store/golden';
 import { describeReadModels } from '@patchtrail/testing/read-models';
 import { GOLDEN, SCENARIOS } from '../event-store/golden.suite.js';
-import { approvalMigrations } from './all-migrations.js';
+import { approvalMigrations } from './migrations.js';
 import { approvalReadModels } from './read-models.js';
 
 describeReadModels({

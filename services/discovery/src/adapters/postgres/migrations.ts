@@ -1,3 +1,5 @@
+import { messagingMigrations } from '@patchtrail/messaging';
+import { idempotencyMigration, parkedReplaysMigration } from '@patchtrail/platform';
 import type { Migration } from '@patchtrail/postgres';
 
 const ENDPOINTS = `
@@ -182,8 +184,11 @@ const WORK_LINKS = `
   ALTER TABLE discovery_work ADD COLUMN asked_by text[] NOT NULL DEFAULT '{}';
 `;
 
-/** Discovery's own tables. */
-export const tables: readonly Migration[] = [
+/** Everything the service's database holds. */
+export const discoveryMigrations: readonly Migration[] = [
+  ...messagingMigrations,
+  idempotencyMigration,
+  parkedReplaysMigration,
   { name: 'discovery-001-endpoints', sql: ENDPOINTS },
   { name: 'discovery-002-package-sources', sql: SOURCES },
   { name: 'discovery-003-patches', sql: PATCHES },
