@@ -84,14 +84,16 @@ describe('fields', () => {
 
   const text3 = 'must be text of 1 to 3 characters';
   const list2 = 'must be a list of 0 to 2 items';
-  const json = 'must be JSON of at most 64 levels without NUL characters';
+  const storable = 'must be without NUL characters and halves of surrogate pairs';
+  const json =
+    'must be JSON of at most 64 levels without NUL characters and halves of surrogate pairs';
   it.each<[object, string]>([
     [{ text: '' }, `text: ${text3}`],
     [{ text: 'abcd' }, `text: ${text3}`],
     [{ text: 1 }, `text: ${text3}`],
     [{ text: null }, `text: ${text3}`],
-    [{ text: 'a\u0000' }, `text: ${text3}`],
-    [{ text: '\ud800' }, `text: ${text3}`],
+    [{ text: 'a\u0000' }, `text: ${storable}`],
+    [{ text: '\ud800' }, `text: ${storable}`],
     [{ text: ['a'] }, `text: ${text3}`],
     [{ below: null }, 'below: must be text of 1 to 200 characters'],
     [{ lower: 'A' }, 'lower: must be text of 0 to 200 characters matching ^[a-z]*$'],
@@ -107,6 +109,7 @@ describe('fields', () => {
     [{ texts: [] }, 'texts: must be a list of 1 to 2 items'],
     [{ texts: 'a' }, 'texts: must be a list of 1 to 2 items'],
     [{ texts: ['a', 'abcd'] }, `texts: ${text3}`],
+    [{ texts: ['\u0000'] }, `texts: ${storable}`],
     [{ uuids: ['x'] }, 'uuids: must be a UUID in lower case'],
     [{ uuids: [uuid, uuid, uuid] }, `uuids: ${list2}`],
     [{ letters: ['c'] }, 'letters: must be one of a, b'],
@@ -121,11 +124,12 @@ describe('fields', () => {
     [{ labels: { 'a b': 'x' } }, 'labels: must map at most 2 names'],
     [{ labels: { a: 1 } }, 'labels: must map at most 2 names'],
     [{ labels: ['a'] }, 'labels: must map at most 2 names'],
+    [{ labels: { a: '\u0000' } }, `labels: ${storable}`],
     [{ json: { a: '\u0000' } }, `json: ${json}`],
     [{ json: { 'a\u0000': 1 } }, `json: ${json}`],
     [{ json: deep(65) }, 'json[0][0][0][0][0][0][0]: is nested too deep'],
     [{ scope: { any: [{ attribute: 'x', n: 1.5 }] } }, 'scope.any[0].n: '],
-    [{ scope: { any: [{ attribute: '\u0000', n: 1 }] } }, 'scope: holds a NUL character'],
+    [{ scope: { any: [{ attribute: '\u0000', n: 1 }] } }, `scope: ${storable}`],
     [{ scope: [] }, 'scope: Expected object'],
     [{ constructor: { prototype: {} } }, 'constructor: is not a known field'],
     [{ json: [{ toString: 1 }] }, 'json[0].toString: is not a known field'],

@@ -61,11 +61,17 @@ function textRule({ min = 1, max = 200, pattern }: TextOptions): Rule {
       typeof value === 'string' &&
       value.length >= min &&
       value.length <= max &&
-      isStorableText(value) &&
       (pattern?.test(value) ?? true),
     rule: `must be text of ${String(min)} to ${String(max)} characters${shape}`,
   };
 }
+
+/** What PostgreSQL or UTF-8 cannot hold, whatever its length. */
+const STORABLE = 'must be without NUL characters and halves of surrogate pairs';
+const storableRule: Rule = {
+  test: (value) => typeof value !== 'string' || isStorableText(value),
+  rule: STORABLE,
+};
 
 function textSchema({ min = 1, max = 200, pattern }: TextOptions): ItemSchema {
   const shape = pattern === undefined ? {} : { pattern: pattern.source };
@@ -73,7 +79,7 @@ function textSchema({ min = 1, max = 200, pattern }: TextOptions): ItemSchema {
 }
 
 export function Text(options: TextOptions = {}): FieldDecorator {
-  return together(ruled(textRule(options)), described(textSchema(options)));
+  return together(ruled(textRule(options)), ruled(storableRule), described(textSchema(options)));
 }
 
 /** A whole number; 0 to 2^53-1 unless told. */
@@ -146,10 +152,10 @@ export function ListOf(
   if (typeof item === 'function') {
     return together(list, objects(item, true), described({ type: () => [item()], ...size }));
   }
-  const [rule, schema] = itemOf(item, text);
+  const [rules, schema] = itemOf(item, text);
   return together(
     list,
-    ruled(rule, true),
+    ...rules.map((rule) => ruled(rule, true)),
     described({ type: 'array', items: schema, ...size }),
     fromQuery('list'),
   );
@@ -158,14 +164,14 @@ export function ListOf(
 function itemOf(
   item: 'text' | 'uuid' | readonly string[],
   text: TextOptions,
-): readonly [Rule, ItemSchema] {
-  if (item === 'text') return [textRule(text), textSchema(text)];
-  if (item === 'uuid') return [uuidRule, { type: 'string', format: 'uuid' }];
+): readonly [readonly Rule[], ItemSchema] {
+  if (item === 'text') return [[textRule(text), storableRule], textSchema(text)];
+  if (item === 'uuid') return [[uuidRule], { type: 'string', format: 'uuid' }];
   const words: Rule = {
     test: (value) => item.some((word) => word === value),
     rule: `must be one of ${item.join(', ')}`,
   };
-  return [words, { type: 'string', enum: [...item] }];
+  return [[words], { type: 'string', enum: [...item] }];
 }
 
 function isPlainObject(value: unknown): value is object {
@@ -197,6 +203,10 @@ export function TextMap({ max }: Readonly<{ max: number }>): FieldDecorator {
         Object.entries(value).every(fits),
       rule: `must map at most ${String(max)} names matching ${name.source} to text of at most 200 characters`,
     }),
+    ruled({
+      test: (value) => !isPlainObject(value) || Object.values(value).every(storableRule.test),
+      rule: STORABLE,
+    }),
     described({
       type: 'object',
       maxProperties: max,
@@ -210,7 +220,7 @@ export function Json(): FieldDecorator {
   return together(
     ruled({
       test: (value) => isStorableJson(value),
-      rule: 'must be JSON of at most 64 levels without NUL characters',
+      rule: 'must be JSON of at most 64 levels without NUL characters and halves of surrogate pairs',
     }),
     described({ type: 'object', additionalProperties: true }),
   );
@@ -227,7 +237,7 @@ export function Shaped(schema: TSchema): FieldDecorator {
     validate: (value: unknown) => check.Check(value) && isStorableJson(value),
     defaultMessage: (args?: { value: unknown }) => {
       const error = firstError(args?.value);
-      const [path, rule] = [error?.path ?? '', error?.message ?? 'holds a NUL character'];
+      const [path, rule] = [error?.path ?? '', error?.message ?? STORABLE];
       return `${path}${SHAPE_SEPARATOR}${rule}`;
     },
   };
