@@ -52,9 +52,9 @@ export function consume(options: ConsumeOptions): Readonly<{ done: Promise<void>
   return { done: bus.run({ group, topics, signal, handle }).finally(forget) };
 }
 
-/** What has no type is no message of ours at all, which must not go unseen. */
-function isForUs({ types = null }: ConsumeOptions, type: string | undefined): boolean {
-  return types === null || type === undefined || types.includes(type);
+/** What has no type, or two, is no message of ours at all, which must not go unseen. */
+function isForUs({ types = null }: ConsumeOptions, type: unknown): boolean {
+  return types === null || typeof type !== 'string' || types.includes(type);
 }
 
 async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise<void> {
@@ -80,8 +80,18 @@ async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise
       log.warn(fields, 'A message failed and will be tried again.');
       await pause(delayMs, signal);
       signal.throwIfAborted();
+      if (attempt === retryDelaysMs.length) await allReachable(options);
     }
   }
+}
+
+/**
+ * Before the last try, besides after it: whose last try is cut short by an outage that ends with it
+ * would be parked for that.
+ */
+async function allReachable({ db, reachable }: ConsumeOptions): Promise<void> {
+  await db.rows('SELECT 1');
+  await reachable?.();
 }
 
 /**
