@@ -48,6 +48,7 @@ export async function outcomeOf(
   event: StoredEvent,
 ): Promise<Outcome> {
   const { react, signal, log, retryMsMax: maxMs = RETRY_MS_MAX } = options;
+  const isToBeParked = createJudge(options);
   for (let attempt = 1; ; attempt += 1) {
     try {
       await react(event);
@@ -60,8 +61,7 @@ export async function outcomeOf(
       }
       progress.fail(error);
       log.warn(fields, 'reacting to an event failed');
-      if (await isToBeParked(options, error, attempt))
-        return { error: asError(error), tries: attempt };
+      if (await isToBeParked(error, attempt)) return { error: asError(error), tries: attempt };
     }
     await pause(backoffMs({ firstMs: RETRY_MS, maxMs }, attempt), signal);
     if (signal.aborted) throw new Error('Stopped before the next try.');
@@ -72,20 +72,25 @@ function about({ name }: ReactionOptions, { stream, revision, type }: StoredEven
   return { err, reader: name, stream, revision, type };
 }
 
-async function isToBeParked(
-  { store, judge }: ReactionOptions,
-  error: unknown,
-  attempt: number,
-): Promise<boolean> {
-  const judgement = judge?.(error) ?? 'unclear';
-  if (judgement !== 'unclear') return judgement === 'hopeless';
-  return attempt >= TRIES_MAX && (await isThere(store));
+/**
+ * Of the failures of one event. What fails in an outage need not be the event's fault, and the
+ * outage may end with the try that it broke: all must have been there before that try too.
+ */
+function createJudge({ store, db, judge }: ReactionOptions) {
+  let wereThere = false;
+  return async (error: unknown, attempt: number): Promise<boolean> => {
+    const judgement = judge?.(error) ?? 'unclear';
+    if (judgement !== 'unclear') return judgement === 'hopeless';
+    if (attempt < TRIES_MAX - 1) return false;
+    const wereThereBefore = wereThere;
+    wereThere = await areThere(store, db);
+    return wereThereBefore && wereThere;
+  };
 }
 
-/** What fails while the store is away need not be the event's fault. */
-async function isThere(store: EventStore): Promise<boolean> {
+async function areThere(store: EventStore, db: Sql): Promise<boolean> {
   try {
-    await store.head();
+    await Promise.all([store.head(), db.rows('SELECT 1')]);
     return true;
   } catch {
     return false;

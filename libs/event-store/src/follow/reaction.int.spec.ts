@@ -198,6 +198,35 @@ describe('runReaction', () => {
     },
   );
 
+  it.each(['the store', 'the database'])(
+    'parks nothing where %s comes back during the tenth try',
+    async (what) => {
+      let tries = 0;
+      const answer = <T>(asked: () => Promise<T>) =>
+        tries < 10 ? Promise.reject(new Error('away')) : asked();
+      const { store, db } = at();
+      const reaction = run({
+        ...(what === 'the store'
+          ? { store: { ...store, head: () => answer(() => store.head()) } }
+          : {
+              db: {
+                ...db,
+                rows: (...of) => (tries === 0 ? db.rows(...of) : answer(() => db.rows(...of))),
+              },
+            }),
+        react: (event) => {
+          tries += 1;
+          return tries <= 10 ? Promise.reject(new Error('away')) : react(event);
+        },
+        retryMsMax: 20,
+      });
+      const { position } = await append('counter-1', 1);
+      expect(await reaction.reached(position, 5_000)).toBe(true);
+      expect(await parked()).toEqual([]);
+      expect(at().reacted).toEqual(['counter-1@0']);
+    },
+  );
+
   it('lets an instance that was replaced move nothing, wherever it wakes up', async () => {
     let wakeUp = () => {};
     const asleep = new Promise<void>((resolve) => (wakeUp = resolve));
