@@ -275,7 +275,7 @@ describe('a request', () => {
 describe('opening a request changes nothing when it is refused', () => {
   it.each<[string, number, string, () => object]>([
     ['no patches', 400, 'patchIds', () => ({ patchIds: [] })],
-    ['a patch id that is none', 400, 'patchIds', () => ({ patchIds: ['bash'] })],
+    ['a patch id that is none', 400, 'patchIds[0]', () => ({ patchIds: ['bash'] })],
     ['an unknown patch', 422, 'patchIds[0]', () => ({ patchIds: [randomUUID()] })],
     [
       'a patch twice',

@@ -35,6 +35,25 @@ function ruled({ test, rule }: Rule, each = false): FieldDecorator {
   return ValidateBy({ name: rule, validator }, { each });
 }
 
+/** Separates the path inside a field from the rule that is broken there; neither can hold it. */
+export const PATH_SEPARATOR = '\u0000';
+
+/** Rules for the items of a list; the first item that breaks one is named by its index. */
+function ruledItems(rules: readonly Rule[]): FieldDecorator {
+  const faultIn = (value: unknown): string | null => {
+    for (const [index, item] of Array.isArray(value) ? value.entries() : []) {
+      const broken = rules.find(({ test }) => !test(item));
+      if (broken !== undefined) return `/${String(index)}${PATH_SEPARATOR}${broken.rule}`;
+    }
+    return null;
+  };
+  const validator = {
+    validate: (value: unknown) => faultIn(value) === null,
+    defaultMessage: (args?: { value: unknown }) => faultIn(args?.value) ?? '',
+  };
+  return ValidateBy({ name: 'items', validator });
+}
+
 function described(options: ApiPropertyOptions): FieldDecorator {
   return ApiProperty(options);
 }
@@ -155,7 +174,7 @@ export function ListOf(
   const [rules, schema] = itemOf(item, text);
   return together(
     list,
-    ...rules.map((rule) => ruled(rule, true)),
+    ruledItems(rules),
     described({ type: 'array', items: schema, ...size }),
     fromQuery('list'),
   );
@@ -226,9 +245,6 @@ export function Json(): FieldDecorator {
   );
 }
 
-/** Separates the path inside a shaped field from its rule; neither can hold it. */
-export const SHAPE_SEPARATOR = '\u0000';
-
 /** A value that fits a schema of the contracts; errors name the place inside it. */
 export function Shaped(schema: TSchema): FieldDecorator {
   const check = TypeCompiler.Compile(schema);
@@ -238,7 +254,7 @@ export function Shaped(schema: TSchema): FieldDecorator {
     defaultMessage: (args?: { value: unknown }) => {
       const error = firstError(args?.value);
       const [path, rule] = [error?.path ?? '', error?.message ?? STORABLE];
-      return `${path}${SHAPE_SEPARATOR}${rule}`;
+      return `${path}${PATH_SEPARATOR}${rule}`;
     },
   };
   // Inside `allOf` the schema's own `required` is not taken for that of the field.

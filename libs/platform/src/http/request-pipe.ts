@@ -1,7 +1,7 @@
 import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { plainToInstance } from 'class-transformer';
 import { validate, type ValidationError } from 'class-validator';
-import { SHAPE_SEPARATOR } from './fields.js';
+import { PATH_SEPARATOR } from './fields.js';
 import { type FieldError, joinPath, pathOf, type Problem, problem } from './problem.js';
 import { convertQuery } from './query-kinds.js';
 import { prototypeOf } from './routes.js';
@@ -73,7 +73,7 @@ function fieldErrors(error: ValidationError, parent: string): readonly FieldErro
 function fieldError(field: string, name: string, text: string): FieldError {
   if (name === 'whitelistValidation') return { field, rule: 'is not a known field' };
   if (name === 'unknownValue') return { field, rule: 'must be an object' };
-  const [pointer, rule] = text.split(SHAPE_SEPARATOR);
+  const [pointer, rule] = text.split(PATH_SEPARATOR);
   if (pointer === undefined || rule === undefined) return { field, rule: text };
   const inner = pathOf(pointer);
   const separator = inner === '' || inner.startsWith('[') ? '' : '.';
