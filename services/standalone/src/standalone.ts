@@ -2,10 +2,17 @@ import { join } from 'node:path';
 import { createLocalIssuer, createTokenVerifier } from '@patchtrail/auth';
 import { type EventStore, eventStoreKind } from '@patchtrail/event-store';
 import type { Bus } from '@patchtrail/messaging';
-import { createHttpApp, type Infra, type Logger, now, type Service } from '@patchtrail/platform';
+import {
+  createHttpApp,
+  type Infra,
+  type Logger,
+  now,
+  type Readiness,
+  type Service,
+} from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import type { StandaloneConfig } from './config.js';
-import { reportingEnds } from './bus.js';
+import { type HostBus, reportingEnds } from './bus.js';
 import { missingIn, openDatabases } from './databases.js';
 import { createParts, type Parts } from './parts.js';
 import { openPostgresServer } from './postgres-server.js';
@@ -80,29 +87,34 @@ async function serve(
   const eventStore = decorateStore(databases.eventStore);
   const bus = reportingEnds(decorateBus(databases.bus.bus), fail);
   const shared = { bus, verifyToken: await tokenVerifier(config), now };
-  const services: Service[] = [];
+  const services = new Map<ServiceName, Service>();
   for (const { create, name } of hosted) {
     const infra = {
       ...shared,
       db: decorateDatabase(databases.own(name)),
       log: log.child({ service: name }),
     };
-    services.push(await create(infra, eventStore));
+    services.set(name, await create(infra, eventStore));
   }
   const app = await createHttpApp({
-    modules: services.map(({ module }) => module),
+    modules: [...services.values()].map(({ module }) => module),
     docs: hosted.map(({ doc }) => doc),
     log,
-    ready: [...services, databases.bus].flatMap(({ ready }) => ready ?? []),
+    ready: readinessOf(services, databases.bus),
   });
   parts.add(app.close);
-  for (const service of services) {
+  for (const service of services.values()) {
     parts.add(service.stop);
     await service.start();
   }
   const url = await app.listen(config.port, config.host);
   const kind = eventStoreKind(config.eventStoreUrl ?? 'postgres:');
   return { url, bus: databases.bus.kind, eventStore: kind };
+}
+
+function readinessOf(services: ReadonlyMap<ServiceName, Service>, bus: HostBus): Readiness {
+  const own = Object.fromEntries([...services].map(([name, { ready }]) => [name, ready] as const));
+  return bus.ready === null ? own : { ...own, bus: bus.ready };
 }
 
 /** Without a configured key set, tokens of the local issuer are taken. */

@@ -20,7 +20,7 @@ export type HttpAppOptions = Readonly<{
   docs: readonly ApiDoc[];
   log: Logger;
   /** What `/health/ready` asks; none means ready. */
-  ready?: readonly Readiness[];
+  ready?: Readiness;
   now?: () => Date;
   /** 1 MiB unless told; `@BodyLimit` sets another for a route. */
   bodyLimitBytes?: number;
@@ -67,7 +67,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   app.useGlobalFilters(new ProblemFilter(log));
   if (options.checkAnswers === true) app.useGlobalInterceptors(new AnswerCheck());
   prepare(server, options);
-  serveHealth(server, options.ready ?? []);
+  serveHealth(server, options.ready ?? {});
   const documents = new Map<string, ApiDocument>();
   server.get<{ Params: { file: string } }>('/openapi/:file', ({ params }, reply) => {
     const document = documents.get(params.file.replace(/\.json$/, ''));

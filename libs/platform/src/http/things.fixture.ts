@@ -192,7 +192,7 @@ export async function serveThings(log: Logger = createLogger('spec', 'silent')):
     log,
     now: () => new Date(NOW),
     bodyLimitBytes: 2_000,
-    ready: [() => Promise.resolve(report())],
+    ready: { things: () => Promise.resolve(report()) },
   });
   const url = await app.listen(0, '127.0.0.1');
   return {
