@@ -8,8 +8,6 @@ import { idsOf, keysOf, messageOf, messagesOver, unique } from '../test-messages
 import { visit } from './kafka.suite.js';
 import { type KafkaBus, openKafkaBus } from './kafka-bus.js';
 
-/** A broker gives up on a member that is silent for so long. */
-const SESSION = { sessionMs: 2_000 };
 const DEADLINE = { deadlineMs: 20_000 };
 
 lane('a member of a Kafka group', await missingKafka(), () => {
@@ -81,7 +79,9 @@ lane('a member of a Kafka group', await missingKafka(), () => {
   });
 
   it('lives in its handler for longer than a silent one would', async () => {
-    const [one, two] = [await open({ pace: SESSION }), await open({ pace: SESSION })];
+    // Longer than a busy host keeps anybody from beating.
+    const pace = { sessionMs: 5_000 };
+    const [one, two] = [await open({ pace }), await open({ pace })];
     const topic = await topicOf(one, 1);
     await one.publish(topic, [messageOf('key')]);
     let began = 0;
@@ -89,7 +89,7 @@ lane('a member of a Kafka group', await missingKafka(), () => {
       handle: () => {
         began += 1;
         // Longer than the session; a real clock is what it is about.
-        return new Promise((resolve) => setTimeout(resolve, 2 * SESSION.sessionMs));
+        return new Promise((resolve) => setTimeout(resolve, 1.5 * pace.sessionMs));
       },
     });
     await eventually(() => expect(began).toBe(1), DEADLINE);
@@ -100,8 +100,8 @@ lane('a member of a Kafka group', await missingKafka(), () => {
   });
 
   it('loses its partitions when it hangs in its handler, and commits nothing then', async () => {
-    const pace = { ...SESSION, silenceMs: 1_000 };
-    const [hanging, healthy] = [await open({ pace }), await open({ pace })];
+    const pace = { sessionMs: 2_000, silenceMs: 1_000 };
+    const [hanging, healthy] = [await open({ pace }), await open()];
     const topic = await topicOf(hanging, 1);
     const messages = messagesOver(['key'], 2);
     await hanging.publish(topic, messages);
