@@ -58,7 +58,7 @@ describe('runProjection', () => {
     const projection = run();
     await eventually(() => expect(projection.caughtUp()).toBe(true));
     const { position } = await append('counter-2', 1);
-    expect(await projection.reached(position, 5_000)).toBe(true);
+    expect(await projection.reached(position, 20_000)).toBe(true);
     expect(await seen()).toEqual([
       { stream: 'counter-1', revision: 0 },
       { stream: 'counter-1', revision: 1 },
@@ -72,7 +72,7 @@ describe('runProjection', () => {
   it('applies at most 200 events in a transaction', async () => {
     await append('counter-1', 450);
     const projection = run();
-    expect(await projection.reachedHead(5_000)).toBe(true);
+    expect(await projection.reachedHead(20_000)).toBe(true);
     const sizes = await db.rows<{ size: number }>(
       'SELECT count(*)::int AS size FROM seen GROUP BY transaction ORDER BY transaction',
     );
@@ -82,12 +82,12 @@ describe('runProjection', () => {
   it('goes on where it stopped', async () => {
     await append('counter-1', 3);
     const first = run();
-    expect(await first.reachedHead(5_000)).toBe(true);
+    expect(await first.reachedHead(20_000)).toBe(true);
     stop.abort();
     await first.done;
     await append('counter-2', 2);
     stop = new AbortController();
-    expect(await run().reachedHead(5_000)).toBe(true);
+    expect(await run().reachedHead(20_000)).toBe(true);
     expect(await seen()).toHaveLength(5);
   });
 
@@ -95,7 +95,7 @@ describe('runProjection', () => {
     const projection = run();
     for (let n = 0; n < 120; n += 1) {
       const { position } = await append(`foreign-${n}`, 1);
-      expect(await projection.reached(position, 5_000)).toBe(true);
+      expect(await projection.reached(position, 20_000)).toBe(true);
       if (n < 50) expect(await checkpoint()).toBeNull();
     }
     expect(await checkpoint()).not.toBeNull();
@@ -120,7 +120,7 @@ describe('runProjection', () => {
     expect(projection.position()).toBeNull();
     expect(await seen()).toEqual([]);
     isBroken = false;
-    expect(await projection.reached(position, 5_000)).toBe(true);
+    expect(await projection.reached(position, 20_000)).toBe(true);
     expect(projection.lastError()).toBeNull();
     expect(await seen()).toHaveLength(3);
   });
@@ -144,12 +144,12 @@ describe('runProjection', () => {
     for (let n = 0; n < 30; n += 1) {
       const { position } = await append(`counter-${n}`, 2);
       await append(`foreign-${n}`, 1);
-      expect(await one.reached(position, 5_000)).toBe(true);
-      expect(await two.reached(position, 5_000)).toBe(true);
+      expect(await one.reached(position, 20_000)).toBe(true);
+      expect(await two.reached(position, 20_000)).toBe(true);
       expect(await seen()).toHaveLength(2 * (n + 1));
     }
     for (const projection of [one, two]) {
-      expect(await projection.reachedHead(5_000)).toBe(true);
+      expect(await projection.reachedHead(20_000)).toBe(true);
       await eventually(() => expect(projection.caughtUp()).toBe(true));
     }
     const applied = await seen();
@@ -182,7 +182,7 @@ describe('runProjection', () => {
   it('starts again from a checkpoint that was set back', async () => {
     await append('counter-1', 2);
     const projection = run();
-    expect(await projection.reachedHead(5_000)).toBe(true);
+    expect(await projection.reachedHead(20_000)).toBe(true);
     await db.transaction(async (tx) => {
       await tx.run('DELETE FROM seen');
       await tx.run('UPDATE checkpoints SET position = NULL');
@@ -212,7 +212,7 @@ describe('runProjection', () => {
     const projection = run({ store: brittle });
     await eventually(() => expect(subscriptions).toBeGreaterThan(1));
     await append('counter-2', 1);
-    expect(await projection.reachedHead(5_000)).toBe(true);
+    expect(await projection.reachedHead(20_000)).toBe(true);
     expect(await seen()).toHaveLength(2);
   });
 

@@ -26,7 +26,7 @@ describe('a reaction with lanes', () => {
         return react(event);
       },
     });
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     expect(at().reacted).toHaveLength(6);
   });
 
@@ -46,7 +46,7 @@ describe('a reaction with lanes', () => {
         return react(event);
       },
     });
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     for (const stream of streams) {
       const own = at().reacted.filter((name) => name.startsWith(`${stream}@`));
       expect(own).toEqual(Array.from({ length: 5 }, (_, n) => `${stream}@${n}`));
@@ -70,7 +70,7 @@ describe('a reaction with lanes', () => {
     expect(await reaction.reached(first, 20)).toBe(false);
     expect(await checkpoint()).toBeNull();
     slow.begin();
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     await eventually(async () => expect(await checkpoint()).toBe(reaction.position()));
     expect(at().reacted).toEqual(['counter-2@0', 'counter-1@0']);
   });
@@ -92,7 +92,7 @@ describe('a reaction with lanes', () => {
       },
       judge: () => 'hopeless',
     });
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     expect(await parked()).toEqual([
       [broken, `Error: no ${broken}`],
       ['counter-1@2', null],
@@ -119,7 +119,7 @@ describe('a reaction with lanes', () => {
     await reaction.done;
     expect(at().reacted.length).toBeLessThan(6);
     at().stop = new AbortController();
-    expect(await run({ laneOf }).reachedHead(5_000)).toBe(true);
+    expect(await run({ laneOf }).reachedHead(20_000)).toBe(true);
     expect(new Set(at().reacted).size).toBe(10);
   });
 });

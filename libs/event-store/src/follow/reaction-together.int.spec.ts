@@ -34,7 +34,7 @@ describe('a reaction that may act on events together', () => {
       return at().db.transaction(work);
     };
     const reaction = run({ reactTogether: reactTogether(), db: { ...at().db, transaction } });
-    expect(await reaction.reached(position, 5_000)).toBe(true);
+    expect(await reaction.reached(position, 20_000)).toBe(true);
     expect(together.map(({ length }) => length)).toEqual([100, 50]);
     const named = (stream: string, count: number) =>
       Array.from({ length: count }, (_, n) => `${stream}@${n}`);
@@ -48,7 +48,7 @@ describe('a reaction that may act on events together', () => {
     const reaction = run({ reactTogether: reactTogether() });
     for (const stream of ['counter-1', 'counter-2']) {
       const { position } = await append(stream, 1);
-      expect(await reaction.reached(position, 5_000)).toBe(true);
+      expect(await reaction.reached(position, 20_000)).toBe(true);
     }
     expect(at().reacted).toEqual(['counter-1@0', 'counter-2@0']);
     expect(together).toEqual([]);
@@ -67,7 +67,7 @@ describe('a reaction that may act on events together', () => {
     expect(await checkpoint()).toBeNull();
     expect(reaction.caughtUp()).toBe(false);
     finish();
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     expect(together).toEqual([['counter-1@0', 'counter-1@1', 'counter-1@2']]);
   });
 
@@ -87,7 +87,7 @@ describe('a reaction that may act on events together', () => {
     await append('counter-1', 3);
     await append('counter-2', 1);
     await append('counter-3', 2);
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     const acted = [...together.flat(), ...at().reacted];
     expect(new Set(acted)).toEqual(new Set(['counter-1@0', 'counter-2@0', 'counter-3@1']));
     expect(await parked()).toEqual([
@@ -107,7 +107,7 @@ describe('a reaction that may act on events together', () => {
     await append('counter-2', 2);
     await at().store.append('counter-1', 0, newEvents(2));
     await append('counter-3', 2);
-    expect(await run({ reactTogether: reactTogether() }).reachedHead(5_000)).toBe(true);
+    expect(await run({ reactTogether: reactTogether() }).reachedHead(20_000)).toBe(true);
     expect(together).toEqual([
       ['counter-2@0', 'counter-2@1'],
       ['counter-3@0', 'counter-3@1'],
@@ -137,7 +137,7 @@ describe('a reaction that may act on events together', () => {
     });
     const all = ['counter-1@0', 'counter-1@1', 'counter-1@2'];
     await eventually(() => expect(together).toEqual([all, all]));
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
   });
 
   it('leaves what it has not acted on to the next, when it is stopped among them', async () => {
@@ -152,7 +152,7 @@ describe('a reaction that may act on events together', () => {
     await reaction.done;
     expect(at().reacted).toHaveLength(4);
     at().stop = new AbortController();
-    expect(await run({}).reachedHead(5_000)).toBe(true);
+    expect(await run({}).reachedHead(20_000)).toBe(true);
     expect(at().reacted).toEqual(Array.from({ length: 10 }, (_, n) => `counter-1@${n}`));
   });
 });

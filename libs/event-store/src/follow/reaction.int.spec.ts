@@ -19,9 +19,9 @@ describe('runReaction', () => {
     await append('counter-1', 2);
     await append('foreign-1', 1);
     const reaction = run();
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     const { position } = await append('counter-2', 1);
-    expect(await reaction.reached(position, 5_000)).toBe(true);
+    expect(await reaction.reached(position, 20_000)).toBe(true);
     expect(at().reacted).toEqual(['counter-1@0', 'counter-1@1', 'counter-2@0']);
     await eventually(async () => expect(await checkpoint()).toBe(position));
   });
@@ -41,7 +41,7 @@ describe('runReaction', () => {
     expect(reaction.caughtUp()).toBe(false);
     expect(await reaction.reached(position, 20)).toBe(false);
     finish();
-    expect(await reaction.reached(position, 5_000)).toBe(true);
+    expect(await reaction.reached(position, 20_000)).toBe(true);
   });
 
   it('does not repeat, after an orderly stop, what it has done', async () => {
@@ -54,7 +54,7 @@ describe('runReaction', () => {
     });
     await reaction.done;
     at().stop = new AbortController();
-    expect(await run().reachedHead(5_000)).toBe(true);
+    expect(await run().reachedHead(20_000)).toBe(true);
     expect(at().reacted).toHaveLength(30);
     expect(new Set(at().reacted).size).toBe(30);
   });
@@ -63,11 +63,11 @@ describe('runReaction', () => {
     const [first, second] = [new AbortController(), new AbortController()];
     const one = run({ signal: first.signal });
     await append('counter-1', 1);
-    expect(await one.reachedHead(5_000)).toBe(true);
+    expect(await one.reachedHead(20_000)).toBe(true);
     const two = run({ signal: second.signal });
     expect(await tryLease(at().db.url, 'reaction publish')).toBeNull();
     await append('counter-2', 1);
-    expect(await one.reachedHead(5_000)).toBe(true);
+    expect(await one.reachedHead(20_000)).toBe(true);
     expect(two.caughtUp()).toBe(false);
     first.abort();
     await append('counter-3', 1);
@@ -79,7 +79,7 @@ describe('runReaction', () => {
   it('stops acting when its lease is lost, and comes back', async () => {
     const reaction = run();
     await append('counter-1', 1);
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     await at().db.rows(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND application_name LIKE 'lease %'`,
@@ -88,14 +88,14 @@ describe('runReaction', () => {
     const isBack = () =>
       at().log.lines.filter(({ text }) => text === 'reacting to events').length === 2;
     await eventually(() => expect(isBack()).toBe(true));
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     expect(new Set(at().reacted)).toEqual(new Set(['counter-1@0', 'counter-2@0']));
   });
 
   it('gives way where somebody else moved its checkpoint', async () => {
     const reaction = run();
     await append('counter-1', 1);
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     await eventually(async () => expect(await checkpoint()).toBe(reaction.position()));
     await at().db.run('UPDATE checkpoints SET position = NULL');
     await append('counter-2', 1);
@@ -118,7 +118,7 @@ describe('runReaction', () => {
     });
     await append('counter-1', 1);
     await eventually(() => expect(reaction.lastError()).toBe('busy'));
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     expect(at().reacted).toEqual(['counter-1@0']);
     expect(await parked()).toEqual([]);
     expect(reaction.lastError()).toBeNull();
@@ -156,7 +156,7 @@ describe('runReaction', () => {
     expect(await replay()).toBe(2);
     expect(await parked()).toEqual([]);
     await at().store.append('counter-1', 2, newEvents(1));
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     expect(at().reacted.slice(2)).toEqual(['counter-1@1', 'counter-1@2', 'counter-1@3']);
     expect(await replay()).toBe(0);
   }, 40_000);
@@ -169,7 +169,7 @@ describe('runReaction', () => {
     });
     await append('counter-1', 1);
     await append('counter-2', 1);
-    expect(await reaction.reachedHead(5_000)).toBe(true);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
     expect(await parked()).toEqual([['counter-1@0', 'Error: too large']]);
     expect(await parkedEvents(at().db)).toMatchObject([{ tries: 1 }]);
     expect(at().reacted).toEqual(['counter-2@0']);
@@ -192,7 +192,7 @@ describe('runReaction', () => {
       });
       await append('counter-1', 1);
       await eventually(() => expect(at().reacted).toEqual(['counter-1@0']));
-      expect(await reaction.reachedHead(5_000)).toBe(true);
+      expect(await reaction.reachedHead(20_000)).toBe(true);
       expect(await parked()).toEqual([]);
       expect(tries).toBe(13);
     },
@@ -221,7 +221,7 @@ describe('runReaction', () => {
         retryMsMax: 20,
       });
       const { position } = await append('counter-1', 1);
-      expect(await reaction.reached(position, 5_000)).toBe(true);
+      expect(await reaction.reached(position, 20_000)).toBe(true);
       expect(await parked()).toEqual([]);
       expect(at().reacted).toEqual(['counter-1@0']);
     },
@@ -268,7 +268,7 @@ describe('runReaction', () => {
     );
     await at().store.append('counter-1', 0, newEvents(1));
     await append('counter-2', 1);
-    expect(await run().reachedHead(5_000)).toBe(true);
+    expect(await run().reachedHead(20_000)).toBe(true);
     expect(at().reacted).toEqual(['counter-2@0']);
     expect(await parked()).toContainEqual(['counter-1@1', null]);
   });
@@ -283,7 +283,7 @@ describe('runReaction', () => {
       },
     });
     const { position } = await append('counter-1', 2);
-    expect(await reaction.reached(position, 5_000)).toBe(true);
+    expect(await reaction.reached(position, 20_000)).toBe(true);
     expect(tries).toBe(2);
     expect(at().reacted).toEqual(['counter-1@1']);
     expect(await parked()).toEqual([]);
