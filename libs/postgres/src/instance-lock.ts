@@ -5,7 +5,8 @@ import { type Lease, tryLease } from './lease.js';
  * process. Error: another process holds it.
  */
 export async function holdInstanceLock(adminUrl: string, name: string): Promise<Lease> {
-  const lease = await tryLease(adminUrl, `instance ${name}`);
+  // A host that was suspended together with its server still works on it.
+  const lease = await tryLease(adminUrl, `instance ${name}`, null);
   if (lease) return lease;
   const { host } = new URL(adminUrl);
   throw new Error(

@@ -1,4 +1,4 @@
-import { eventually, freshDatabase, type FreshDatabase } from '@patchtrail/testing';
+import { eventually, freshDatabase, type FreshDatabase, runScript } from '@patchtrail/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type Database,
@@ -45,6 +45,23 @@ describe('a lease', () => {
     const next = await tryLease(fresh.url, 'lost');
     expect(next).not.toBeNull();
     await next!.release();
+  });
+
+  it('is free when its holder stands still', async () => {
+    const script = new URL('./lease-holder.fixture.ts', import.meta.url);
+    const holder = runScript(script, { args: [fresh.url, 'still'] });
+    try {
+      await holder.line(/^held$/);
+      expect(await tryLease(fresh.url, 'still')).toBeNull();
+      process.kill(holder.pid, 'SIGSTOP');
+      await eventually(async () => {
+        const next = await tryLease(fresh.url, 'still');
+        expect(next).not.toBeNull();
+        await next!.release();
+      });
+    } finally {
+      await holder.kill();
+    }
   });
 
   it('does not call its own release a loss', async () => {

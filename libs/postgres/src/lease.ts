@@ -51,19 +51,46 @@ async function acquired(client: Client, name: string): Promise<boolean> {
 
 /**
  * At most one holder per name and database, over all processes: a session advisory lock on a
- * connection of its own. Null when another holds it.
+ * connection of its own. Null when another holds it. The server ends the session of a holder that
+ * is silent for `silenceMs`, one that stands still or has vanished; with `null` it never does.
  */
-export async function tryLease(url: string, name: string): Promise<Lease | null> {
+export async function tryLease(
+  url: string,
+  name: string,
+  silenceMs: number | null = SILENCE_MS,
+): Promise<Lease | null> {
   const client = clientFor(url, name);
-  if (await acquired(client, name)) return held(client, name, HEARTBEAT_MS);
-  await client.end();
-  return null;
+  if (!(await acquired(client, name))) {
+    await client.end();
+    return null;
+  }
+  if (silenceMs === null) return held(client, name, HEARTBEAT_MS);
+  return orEnd(client, async () => {
+    await endAfter(client, silenceMs);
+    return held(client, name, beatMs(silenceMs));
+  });
+}
+
+async function endAfter(client: Client, silenceMs: number): Promise<void> {
+  await client.query(`SET idle_session_timeout = ${String(silenceMs)}`);
+}
+
+function beatMs(silenceMs: number): number {
+  return Math.min(HEARTBEAT_MS, silenceMs / 4);
+}
+
+async function orEnd<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw asSqlError(error);
+  }
 }
 
 /**
- * A lease whose holder may find out too late that it is none any more. The server ends the session
- * of a holder that is silent for `silenceMs`, a paused process for instance; once somebody else has
- * taken over, nothing that the old holder fences with `hold` is written.
+ * A lease whose holder may find out too late that it is none any more: once somebody else has taken
+ * over, nothing that the old holder fences with `hold` is written.
  */
 export async function tryFencedLease(
   url: string,
@@ -75,15 +102,12 @@ export async function tryFencedLease(
     await client.end();
     return null;
   }
-  try {
-    await client.query(`SET idle_session_timeout = ${String(silenceMs)}`);
+  return orEnd(client, async () => {
+    await endAfter(client, silenceMs);
     const epoch = await raisedEpoch(client, name);
-    const lease = held(client, name, Math.min(HEARTBEAT_MS, silenceMs / 4));
+    const lease = held(client, name, beatMs(silenceMs));
     return { ...lease, epoch, hold: (tx) => holdEpoch(tx, name, String(epoch)) };
-  } catch (error) {
-    await client.end().catch(() => undefined);
-    throw asSqlError(error);
-  }
+  });
 }
 
 /** On the session that holds the lock: who has lost it cannot raise the epoch over the next holder. */
