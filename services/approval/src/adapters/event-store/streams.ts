@@ -1,5 +1,12 @@
 import { createStateCache, type EventStore } from '@patchtrail/event-store';
-import type { PolicyStream, RequestStream, TemplateStream } from '../../application/ports.js';
+import {
+  policyStreamOf,
+  type PolicyStream,
+  requestStreamOf,
+  type RequestStream,
+  templateStreamOf,
+  type TemplateStream,
+} from '../../application/ports.js';
 import { approvalPolicy } from '../../domain/approval-policy.js';
 import { approvalRequest } from '../../domain/approval-request.js';
 import { planTemplate } from '../../domain/plan-template.js';
@@ -14,9 +21,9 @@ export type Streams = Readonly<{
 }>;
 
 /** The prefixes of this service's streams. */
-export const REQUEST_PREFIX = 'approvalRequest-';
-export const POLICY_PREFIX = 'approvalPolicy-';
-export const TEMPLATE_PREFIX = 'planTemplate-';
+export const REQUEST_PREFIX = requestStreamOf('');
+export const POLICY_PREFIX = policyStreamOf('');
+export const TEMPLATE_PREFIX = templateStreamOf('');
 
 /** With recently folded state at hand unless told otherwise: one per process. */
 export function streamsOf(store: EventStore, options: { cached?: boolean } = {}): Streams {
