@@ -9,13 +9,9 @@ import { ConfigError } from './config-error.js';
 import type { AgentOptions } from './config.js';
 import { entriesOf } from './domain/history-log.js';
 import type { Lease } from './domain/lease.js';
-import { leaseOf, rollbackOf } from './testing/leases.js';
-import {
-  type PatchtrailServer,
-  startPatchtrailServer,
-  TOKEN,
-} from './testing/patchtrail-server.js';
-import { makeSimulatedEndpoint, type SimulatedEndpoint } from './testing/simulated-endpoint.js';
+import { leaseOf, rollbackOf } from './leases.suite.js';
+import { type PatchtrailServer, startPatchtrailServer, TOKEN } from './patchtrail-server.suite.js';
+import { makeSimulatedEndpoint, type SimulatedEndpoint } from './simulated-endpoint.suite.js';
 
 const UPGRADE = { package: 'alpha', version: '2.0', architecture: 'amd64' };
 const BAD_ALPHA = {

@@ -7,13 +7,9 @@ import { lane } from '@patchtrail/testing/lane';
 import { afterAll, afterEach, beforeAll, it } from '@jest/globals';
 import { attemptMark, entriesOf } from './domain/history-log.js';
 import type { Lease } from './domain/lease.js';
-import { type Chroot, makeChroot, missingForChroots } from './testing/chroot.js';
-import { leaseOf } from './testing/leases.js';
-import {
-  type PatchtrailServer,
-  startPatchtrailServer,
-  TOKEN,
-} from './testing/patchtrail-server.js';
+import { type Chroot, makeChroot, missingForChroots } from './chroot.suite.js';
+import { leaseOf } from './leases.suite.js';
+import { type PatchtrailServer, startPatchtrailServer, TOKEN } from './patchtrail-server.suite.js';
 
 const missing = await missingForChroots();
 const DEADLINE = { deadlineMs: 30_000 };

@@ -6,9 +6,9 @@ import { createServerClient } from '../adapters/http/server-client.js';
 import { createSimulatedExecutor } from '../adapters/simulated/simulated-executor.js';
 import { entriesOf } from '../domain/history-log.js';
 import type { Lease } from '../domain/lease.js';
-import { leaseOf, rollbackOf } from '../testing/leases.js';
-import { type PatchtrailServer, startPatchtrailServer } from '../testing/patchtrail-server.js';
-import { makeSimulatedEndpoint, type SimulatedEndpoint } from '../testing/simulated-endpoint.js';
+import { leaseOf, rollbackOf } from '../leases.suite.js';
+import { type PatchtrailServer, startPatchtrailServer } from '../patchtrail-server.suite.js';
+import { makeSimulatedEndpoint, type SimulatedEndpoint } from '../simulated-endpoint.suite.js';
 import type { AgentContext } from './context.js';
 import { runCycle } from './cycle.js';
 

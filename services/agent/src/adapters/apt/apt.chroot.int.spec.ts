@@ -8,13 +8,13 @@ import { runAgent } from '../../agent.js';
 import type { AgentOptions } from '../../config.js';
 import { entriesOf } from '../../domain/history-log.js';
 import type { Lease } from '../../domain/lease.js';
-import { type Chroot, makeChroot, missingForChroots } from '../../testing/chroot.js';
-import { leaseOf, type LeasedArtifact, rollbackOf } from '../../testing/leases.js';
+import { type Chroot, makeChroot, missingForChroots } from '../../chroot.suite.js';
+import { leaseOf, type LeasedArtifact, rollbackOf } from '../../leases.suite.js';
 import {
   type PatchtrailServer,
   startPatchtrailServer,
   TOKEN,
-} from '../../testing/patchtrail-server.js';
+} from '../../patchtrail-server.suite.js';
 
 const missing = await missingForChroots();
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from '@jest/globals';
-import { leaseOf } from '../../testing/leases.js';
+import { leaseOf } from '../../leases.suite.js';
 import { decode, decodeJson, LeaseSchema, Malformed } from './schemas.js';
 
 const ID = '8c1fd2a6-31f0-4a43-9a40-2cd3b2d7f6a1';

@@ -1,10 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeJson } from '../adapters/decoding/schemas.js';
-import { type EndpointFile, EndpointFileSchema } from '../adapters/simulated/simulated-files.js';
-import type { AgentOptions } from '../config.js';
-import { TOKEN } from './patchtrail-server.js';
+import { decodeJson } from './adapters/decoding/schemas.js';
+import { type EndpointFile, EndpointFileSchema } from './adapters/simulated/simulated-files.js';
+import type { AgentOptions } from './config.js';
+import { TOKEN } from './patchtrail-server.suite.js';
 
 const versionsOf = (...versions: string[]) =>
   versions.map((version) => ({ version, sourceVersion: version, origin: 'Test:1/security' }));

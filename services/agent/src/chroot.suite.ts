@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { openArchive } from './archive.js';
+import { openArchive } from './archive.suite.js';
 
 const execute = promisify(execFile);
 const MIRROR = 'http://deb.debian.org/debian';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Static, Type } from '@sinclair/typebox';
-import { decodeJson, Id, OutcomeSchema } from '../adapters/decoding/schemas.js';
+import { decodeJson, Id, OutcomeSchema } from './adapters/decoding/schemas.js';
 
 export const TOKEN = 'pten_0123456789abcdefghij';
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Lease } from '../domain/lease.js';
+import type { Lease } from './domain/lease.js';
 
 export type LeasedArtifact = Readonly<{
   package: string;
