@@ -23,6 +23,7 @@ export type ParkedMessage = Readonly<{
 
 export type ParkedWindow = Readonly<{ after: string; limit: number }>;
 
+/** The number is text here: what is ordered by it must name the table's. */
 const CONSUMED = `number::text, consumer_group AS "group", topic, key, partition,
   "offset"::text AS "offset", message ->> 'id' AS "messageId", message ->> 'type' AS type, code,
   cause, tries, parked_at AS "parkedAt", tried_at AS "triedAt"`;
@@ -38,7 +39,7 @@ export async function parkedMessages(
   { after, limit }: ParkedWindow,
 ): Promise<readonly ParkedMessage[]> {
   return db.rows<ParkedMessage>(
-    `SELECT ${CONSUMED} FROM parked_messages WHERE number > $1 ORDER BY number LIMIT $2`,
+    `SELECT ${CONSUMED} FROM parked_messages WHERE number > $1 ORDER BY parked_messages.number LIMIT $2`,
     [after, limit],
   );
 }
@@ -49,7 +50,7 @@ export async function parkedOutbox(
   { after, limit }: ParkedWindow,
 ): Promise<readonly ParkedMessage[]> {
   return db.rows<ParkedMessage>(
-    `SELECT ${ENQUEUED} FROM outbox o WHERE number > $1 AND ${IS_HELD} ORDER BY number LIMIT $2`,
+    `SELECT ${ENQUEUED} FROM outbox o WHERE number > $1 AND ${IS_HELD} ORDER BY o.number LIMIT $2`,
     [after, limit],
   );
 }

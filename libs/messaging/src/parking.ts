@@ -61,7 +61,8 @@ async function firstParked(
 ): Promise<Parked | null> {
   const [first] = await sql.rows<Parked>(
     `SELECT number::text AS number, topic, partition, "offset"::text AS "offset", message
-       FROM parked_messages WHERE consumer_group = $1 AND key = $2 ORDER BY number LIMIT 1`,
+       FROM parked_messages WHERE consumer_group = $1 AND key = $2
+      ORDER BY parked_messages.number LIMIT 1`,
     [group, key],
   );
   return first ?? null;
@@ -116,7 +117,7 @@ export async function replayParkedOutbox(
   deadlineMs = 5_000,
 ): Promise<OutboxReplay> {
   const held = await db.rows<{ number: string }>(
-    `SELECT number::text FROM outbox o WHERE key = $1 AND ${IS_HELD} ORDER BY number LIMIT $2`,
+    `SELECT number::text FROM outbox o WHERE key = $1 AND ${IS_HELD} ORDER BY o.number LIMIT $2`,
     [key, REPLAY_MAX],
   );
   const numbers = held.map(({ number }) => number);

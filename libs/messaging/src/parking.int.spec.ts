@@ -1,0 +1,78 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually, silentLog } from '@patchtrail/testing';
+import {
+  type Apply,
+  type Bus,
+  BusRefusal,
+  consume,
+  parkedCount,
+  parkedMessages,
+  parkedOutbox,
+  replayParked,
+  replayParkedOutbox,
+} from './index.js';
+import { openStage, Sent, type Stage } from './messaging.suite.js';
+
+const GROUP = 'spec.parking';
+/** So many that the numbers of those that are parked next have one digit, then two. */
+const PARKED_BEFORE = 7;
+
+describe('what is parked, when many have been before', () => {
+  let stage: Stage;
+  let stop: AbortController;
+  const running: Promise<void>[] = [];
+  beforeEach(async () => {
+    stage = await openStage();
+    stop = new AbortController();
+    for (const table of ['parked_messages', 'outbox']) {
+      const sequence = `pg_get_serial_sequence('${table}', 'number')`;
+      await stage.db.rows(`SELECT setval(${sequence}, ${String(PARKED_BEFORE)})`);
+    }
+  });
+  afterEach(async () => {
+    stop.abort();
+    await Promise.all(running.splice(0));
+    await stage.close();
+  });
+  const numbersOf = (page: readonly { number: string }[]) => page.map(({ number }) => number);
+
+  it('is listed and replayed in the order of parking, from a consumer', async () => {
+    let poisonous = true;
+    const apply: Apply = async (tx, message) => {
+      if (poisonous) throw new Error('poison');
+      await stage.effect(tx, message);
+    };
+    const { db, bus } = stage;
+    const consuming = { db, bus, group: GROUP, topics: [Sent.topic], apply, log: silentLog };
+    running.push(consume({ ...consuming, signal: stop.signal, retryDelaysMs: [] }).done);
+    running.push(stage.relay(stop.signal));
+    const ids = await stage.send('a', 'one', 'two', 'three', 'four');
+    await eventually(async () => expect(await parkedCount(db)).toBe(4));
+    const first = await parkedMessages(db, { after: '0', limit: 3 });
+    expect(numbersOf(first)).toEqual(['8', '9', '10']);
+    expect(numbersOf(await parkedMessages(db, { after: '10', limit: 3 }))).toEqual(['11']);
+    poisonous = false;
+    expect(await replayParked({ db, group: GROUP, key: 'a', apply })).toBe(4);
+    expect(await stage.effects()).toEqual(ids);
+  });
+
+  it('is listed and published in the order of the outbox, from a relay', async () => {
+    let isRefused = true;
+    const { db } = stage;
+    const sent: string[] = [];
+    const publish: Bus['publish'] = (_, messages) => {
+      if (isRefused) return Promise.reject(new BusRefusal('invalid-message', 'data', 'wrong'));
+      sent.push(...messages.map(({ id }) => id));
+      return Promise.resolve();
+    };
+    running.push(stage.relay(stop.signal, { publish }));
+    const ids = await stage.send('a', 'one', 'two', 'three', 'four');
+    await eventually(async () => expect(await parkedCount(db)).toBe(4));
+    const first = await parkedOutbox(db, { after: '0', limit: 3 });
+    expect(numbersOf(first)).toEqual(['8', '9', '10']);
+    expect(numbersOf(await parkedOutbox(db, { after: '10', limit: 3 }))).toEqual(['11']);
+    isRefused = false;
+    expect(await replayParkedOutbox(db, 'a')).toEqual({ replayed: 4, waiting: 0 });
+    expect(sent).toEqual(ids);
+  });
+});
