@@ -81,7 +81,7 @@ export async function parkedEvents(
   { after = '0', limit = 500 }: Readonly<{ after?: string; limit?: number }> = {},
 ): Promise<readonly ParkedEvent[]> {
   return db.rows<ParkedEvent>(
-    `SELECT ${COLUMNS} FROM parked_events WHERE number > $1 ORDER BY number LIMIT $2`,
+    `SELECT ${COLUMNS} FROM parked_events WHERE number > $1 ORDER BY parked_events.number LIMIT $2`,
     [after, limit],
   );
 }

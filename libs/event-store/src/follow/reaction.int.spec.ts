@@ -161,6 +161,21 @@ describe('runReaction', () => {
     expect(await replay()).toBe(0);
   }, 40_000);
 
+  it('lists what is parked in the order of parking, page by page', async () => {
+    const sequence = "pg_get_serial_sequence('parked_events', 'number')";
+    await at().db.rows(`SELECT setval(${sequence}, 7)`);
+    const reaction = run({
+      react: () => Promise.reject(new Error('too large')),
+      judge: () => 'hopeless',
+    });
+    await append('counter-1', 4);
+    expect(await reaction.reachedHead(20_000)).toBe(true);
+    const numbersFrom = async (after: string) =>
+      (await parkedEvents(at().db, { after, limit: 3 })).map(({ number }) => number);
+    expect(await numbersFrom('0')).toEqual(['8', '9', '10']);
+    expect(await numbersFrom('10')).toEqual(['11']);
+  });
+
   it('parks at once what is hopeless', async () => {
     const reaction = run({
       react: (event) =>
