@@ -96,14 +96,17 @@ describe('the document', () => {
   });
 
   it('says how a route refuses', () => {
-    const responses = document.paths['/v1/things/{id}/halts']?.post?.responses ?? {};
-    const statuses = Object.keys(responses);
-    expect(statuses).toEqual(['201', '400', '401', '403', '404', '409', '412', '422', '428']);
+    const answersOf = (path: string, method: 'get' | 'post') =>
+      document.paths[path]?.[method]?.responses ?? {};
+    const responses = answersOf('/v1/things/{id}/halts', 'post');
+    const all = ['201', '400', '401', '403', '404', '409', '412', '422', '428', '503'];
+    expect(Object.keys(responses)).toEqual(all);
     expect(responses['428']).toMatchObject({ content: problemSchema });
-    expect(Object.keys(document.paths['/v1/things/{id}/sync']?.post?.responses ?? {})[0]).toBe(
-      '200',
-    );
-    expect(document.paths['/v1/things']?.get?.responses).not.toHaveProperty('404');
+    expect(responses['503']).toMatchObject({ headers: { 'Retry-After': {} } });
+    expect(Object.keys(answersOf('/v1/things/{id}/sync', 'post'))[0]).toBe('200');
+    expect(answersOf('/v1/things', 'get')).not.toHaveProperty('404');
+    expect(answersOf('/v1/things', 'post')).toMatchObject({ '413': {}, '415': {} });
+    expect(answersOf('/v1/things:enrol', 'post')).not.toHaveProperty('401');
   });
 
   it('holds the rules of each field', () => {

@@ -1,11 +1,22 @@
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
-import { ApiExtension, ApiHeader, ApiQuery, ApiResponse, ApiSecurity } from '@nestjs/swagger';
+import {
+  ApiExtension,
+  ApiHeader,
+  ApiQuery,
+  ApiResponse,
+  type ApiResponseMetadata,
+  ApiSecurity,
+} from '@nestjs/swagger';
 import { accessesOf, answerOf, partsOf, type RoutePart } from './route-facts.js';
-import type { RouteHandler } from './routes.js';
+import { checkedParameters, type RouteHandler } from './routes.js';
 
 export const PERSON_SECURITY = 'person';
 export const ENDPOINT_SECURITY = 'endpoint';
 const PROBLEM_SCHEMA = '#/components/schemas/Problem';
+
+const RETRY_AFTER = {
+  'Retry-After': { description: 'Seconds.', schema: { type: 'integer' as const } },
+};
 
 /** What the decorators of a route imply for its operation: headers, security, refusals. */
 export function documentRoute(route: RouteHandler): void {
@@ -14,6 +25,7 @@ export function documentRoute(route: RouteHandler): void {
     ...headersOf(route, parts),
     ...securityOf(route),
     ...refusalsOf(route, parts).map(([status, description]) => refusal(status, description)),
+    refusal(503, 'Not now: ask again later.', { headers: RETRY_AFTER }),
     ...successOf(route),
   ];
   const descriptor = { value: route.handler };
@@ -49,19 +61,16 @@ function securityOf({ handler }: RouteHandler): MethodDecorator[] {
 }
 
 function refusalsOf(
-  { handler, method, path }: RouteHandler,
+  { controller, name, handler, method, path }: RouteHandler,
   parts: ReadonlySet<RoutePart>,
 ): (readonly [number, string])[] {
   const anyone = accessesOf(handler)[0]?.for === 'anyone';
   const changes = method !== 'GET';
+  const hasBody = checkedParameters(controller, name).some(({ part }) => part === 'body');
   return [
     [400, 'A field, header or parameter breaks its rule.'] as const,
-    ...(anyone
-      ? []
-      : ([
-          [401, 'No valid credential.'],
-          [403, 'Not allowed.'],
-        ] as const)),
+    ...(anyone ? [] : ([[401, 'No valid credential.']] as const)),
+    [403, 'Not allowed.'] as const,
     ...(/(?:^|\/):/.test(path) ? ([[404, 'It does not exist.']] as const) : []),
     ...(changes
       ? ([
@@ -75,12 +84,22 @@ function refusalsOf(
           [428, 'If-Match is missing.'],
         ] as const)
       : []),
+    ...(hasBody
+      ? ([
+          [413, 'The body is larger than this route takes.'],
+          [415, 'The body is not application/json.'],
+        ] as const)
+      : []),
   ];
 }
 
-function refusal(status: number, description: string): MethodDecorator {
+function refusal(
+  status: number,
+  description: string,
+  more: Pick<ApiResponseMetadata, 'headers'> = {},
+): MethodDecorator {
   const content = { 'application/problem+json': { schema: { $ref: PROBLEM_SCHEMA } } };
-  return ApiResponse({ status, description, content });
+  return ApiResponse({ status, description, content, ...more });
 }
 
 function successOf({ handler, method }: RouteHandler): MethodDecorator[] {
