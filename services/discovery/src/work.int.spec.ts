@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createAptArchive } from './adapters/feeds/apt-archive.js';
 import { openRepository, type Repository } from './adapters/feeds/signed-repository.suite.js';
+import { workQueue } from './adapters/postgres/work-queue.js';
 import {
   type Discovery,
   enrol,
@@ -94,6 +96,18 @@ describe('background work', () => {
     expect(await discovery.work()).toEqual([]);
     expect(await found()).toEqual(['b@2']);
     expect(await left()).toEqual([]);
+  });
+
+  it('is taken up in the order in which it was asked for', async () => {
+    const asked = Array.from({ length: 4 }, () => randomUUID());
+    await discovery.db.run('DELETE FROM discovery_work');
+    // The numbers of the queue have one digit, then two.
+    await discovery.db.rows(`SELECT setval('discovery_work_generation', 7)`);
+    const queue = workQueue(discovery.db);
+    for (const id of asked) await queue.add('candidates', id);
+    const now = '2026-11-21T09:00:00.000Z';
+    const next = await queue.next('candidates', 3, now);
+    expect(next.map((item) => item.endpointId)).toEqual(asked.slice(0, 3));
   });
 
   it('for a retired endpoint is let go', async () => {

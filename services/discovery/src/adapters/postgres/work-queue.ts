@@ -39,7 +39,7 @@ export function workQueue(sql: Sql): WorkQueue {
         `SELECT endpoint_id AS "endpointId", generation::text AS generation, asked_by AS "askedBy"
            FROM discovery_work
           WHERE kind = $1 AND attempts < $2 AND (not_before IS NULL OR not_before <= $4)
-          ORDER BY generation LIMIT $3`,
+          ORDER BY discovery_work.generation LIMIT $3`,
         [kind, ATTEMPTS_MAX, limit, now],
       );
       return rows.map((row) => ({ kind, ...row }));
