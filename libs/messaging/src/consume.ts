@@ -148,12 +148,14 @@ function violationOf({ message }: Delivery): ContractViolation | null {
 
 async function parkKey(options: ConsumeOptions, delivery: Delivery, failed: Failed): Promise<void> {
   const { db, group, log } = options;
-  await db.transaction(async (tx) => {
+  const isParkedNow = await db.transaction(async (tx) => {
     await lockKey(tx, group, delivery.message.partitionkey);
-    if (!(await receive(tx, group, delivery.message))) return;
+    if (!(await receive(tx, group, delivery.message))) return false;
     await park(tx, group, delivery, failed);
     await publishDeadLetter(options, delivery, failed.error);
+    return true;
   });
+  if (!isParkedNow) return;
   log.error({ err: failed.error, group, ...about(delivery) }, 'A message and its key are parked.');
 }
 

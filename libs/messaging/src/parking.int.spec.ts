@@ -17,7 +17,7 @@ const GROUP = 'spec.parking';
 /** So many that the numbers of those that are parked next have one digit, then two. */
 const PARKED_BEFORE = 7;
 
-describe('what is parked, when many have been before', () => {
+describe('what is parked', () => {
   let stage: Stage;
   let stop: AbortController;
   const running: Promise<void>[] = [];
@@ -36,7 +36,7 @@ describe('what is parked, when many have been before', () => {
   });
   const numbersOf = (page: readonly { number: string }[]) => page.map(({ number }) => number);
 
-  it('is listed and replayed in the order of parking, from a consumer', async () => {
+  it('is listed and replayed in its order, however many were before (consumer)', async () => {
     let poisonous = true;
     const apply: Apply = async (tx, message) => {
       if (poisonous) throw new Error('poison');
@@ -56,7 +56,7 @@ describe('what is parked, when many have been before', () => {
     expect(await stage.effects()).toEqual(ids);
   });
 
-  it('is listed and published in the order of the outbox, from a relay', async () => {
+  it('is listed and published in its order, however many were before (relay)', async () => {
     let isRefused = true;
     const { db } = stage;
     const sent: string[] = [];
@@ -74,5 +74,27 @@ describe('what is parked, when many have been before', () => {
     isRefused = false;
     expect(await replayParkedOutbox(db, 'a')).toEqual({ replayed: 4, waiting: 0 });
     expect(sent).toEqual(ids);
+  });
+
+  it('is not said to be where another member has handled it meanwhile', async () => {
+    const { db, bus } = stage;
+    const errors: string[] = [];
+    await db.run('CREATE TABLE handled (source text, id text)');
+    const apply: Apply = async (_, { source, id }) => {
+      await db.run('INSERT INTO handled VALUES ($1, $2)', [source, id]);
+      throw new Error('poison');
+    };
+    /** Asked once the last try has failed. */
+    const reachable = () => db.run('INSERT INTO inbox SELECT $1, source, id FROM handled', [GROUP]);
+    const log = { ...silentLog, error: (_: unknown, text: string) => void errors.push(text) };
+    const consuming = { db, bus, group: GROUP, topics: [Sent.topic], apply, reachable, log };
+    running.push(consume({ ...consuming, signal: stop.signal, retryDelaysMs: [] }).done);
+    running.push(stage.relay(stop.signal));
+    await stage.send('a', 'one');
+    await eventually(async () => {
+      expect(await db.rows('SELECT 1 FROM inbox')).toHaveLength(1);
+      expect(await bus.lag(GROUP, [Sent.topic])).toBe(0n);
+    });
+    expect([await parkedCount(db), errors]).toEqual([0, []]);
   });
 });
