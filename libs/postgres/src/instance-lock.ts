@@ -5,7 +5,6 @@ import { type Lease, tryLease } from './lease.js';
  * process. Error: another process holds it.
  */
 export async function holdInstanceLock(adminUrl: string, name: string): Promise<Lease> {
-  // A host that was suspended together with its server still works on it.
   const lease = await tryLease(adminUrl, `instance ${name}`, null);
   if (lease) return lease;
   const { host } = new URL(adminUrl);

@@ -52,7 +52,8 @@ async function acquired(client: Client, name: string): Promise<boolean> {
 /**
  * At most one holder per name and database, over all processes: a session advisory lock on a
  * connection of its own. Null when another holds it. The server ends the session of a holder that
- * is silent for `silenceMs`, one that stands still or has vanished; with `null` it never does.
+ * is silent for `silenceMs`, one that stands still or has vanished; with `null` it never does, for
+ * who runs the server or is alone on it may be suspended together with it.
  */
 export async function tryLease(
   url: string,

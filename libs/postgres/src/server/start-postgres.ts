@@ -76,7 +76,7 @@ async function ownerLease(url: string): Promise<Lease | null> {
   let lease: Lease | null = null;
   await holdsWithin(
     OWNER_GONE_MS,
-    async () => (lease = await tryLease(url, OWNER).catch(() => null)) !== null,
+    async () => (lease = await tryLease(url, OWNER, null).catch(() => null)) !== null,
     100,
   );
   return lease;
