@@ -208,14 +208,11 @@ export async function untilStatus(
   rolloutId: string,
   status: string,
 ): Promise<unknown> {
-  return eventually(
-    async () => {
-      const view = await viewOf(deployment, rolloutId);
-      assert.equal(at(view, 'status'), status, JSON.stringify(at(view, 'rings')));
-      return view;
-    },
-    { deadlineMs: 20_000 },
-  );
+  return eventually(async () => {
+    const view = await viewOf(deployment, rolloutId);
+    assert.equal(at(view, 'status'), status, JSON.stringify(at(view, 'rings')));
+    return view;
+  });
 }
 
 /** What one agent does with its credential. */

@@ -95,7 +95,7 @@ async function publishedOutcomes({ aud }: People, rolloutId: string): Promise<re
         .filter(({ type }) => type.includes('.OutcomesRecorded.'))
         .flatMap(({ data }) => data.outcomes ?? []);
     },
-    { deadlineMs: 20_000, everyMs: 50 },
+    { everyMs: 50 },
   );
 }
 
