@@ -165,7 +165,10 @@ function held(client: Client, name: string, heartbeatMs: number): Lease {
   return {
     lost: lost.signal,
     release: async () => {
-      if (end()) await client.end().catch(() => undefined);
+      if (!end()) return;
+      // A peer that vanished answers no goodbye; behind a question without an answer nobody waits for it.
+      await client.query('SELECT 1').catch(() => undefined);
+      await client.end().catch(() => undefined);
     },
   };
 }

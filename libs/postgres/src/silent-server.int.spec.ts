@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { freshDatabase, type FreshDatabase } from '@patchtrail/testing';
-import { openDatabase } from './index.js';
+import { openDatabase, tryLease } from './index.js';
 
 let fresh: FreshDatabase;
 let isHeard: boolean;
@@ -55,4 +55,15 @@ it.each([
   } finally {
     await db.close();
   }
+});
+
+it('lets go of a lease although its server has fallen silent', async () => {
+  const url = new URL(fresh.url);
+  const address = server.address();
+  url.port = typeof address === 'object' ? String(address?.port) : '';
+  const lease = await tryLease(url.href, 'silent');
+  expect(lease).not.toBeNull();
+  // Not even the end of the connection is answered.
+  for (const socket of sockets) socket.pause();
+  await lease?.release();
 });
