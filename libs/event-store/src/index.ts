@@ -71,6 +71,7 @@ export {
 } from './follow/projection.js';
 export { type ReactionLag, reactionLag } from './follow/reaction-lag.js';
 export { runReaction } from './follow/reaction.js';
+export { purgeRefusedEvents } from './follow/retention.js';
 export type { Judgement, ReactionOptions } from './follow/reaction-options.js';
 export {
   rebuildProjection,

@@ -72,7 +72,7 @@ export { backlogChecks } from './backlog.js';
 export { now, parseInstant } from './instant.js';
 export { lagClock } from './lag.js';
 export { createLogger, type Logger, type LogLevel } from './logger.js';
-export { type Forget, type Purge, runPurge } from './purge.js';
+export { FORGOTTEN_BY_ALL, type Forget, type Purge, runPurge } from './purge.js';
 export { ConfigError, type ConfigIssue, type Environment, readConfig } from './read-config.js';
 export {
   background,

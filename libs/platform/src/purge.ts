@@ -15,24 +15,29 @@ export type Purge = Readonly<{
   log: Logger;
   /** An hour unless told. */
   everyMs?: number;
-  /** What every service has, unless told. */
+  /** `FORGOTTEN_BY_ALL` unless told. */
   forget?: readonly Forget[];
 }>;
 
 const HOUR_MS = 3_600_000;
 const BATCHES_MAX = 1_000;
-const FORGET = [purgeIdempotencyKeys, purgeInbox, purgeRefusedMessages];
+/** What every service has. */
+export const FORGOTTEN_BY_ALL: readonly Forget[] = [
+  purgeIdempotencyKeys,
+  purgeInbox,
+  purgeRefusedMessages,
+];
 
 /**
  * Forgets what nobody can need any more, at once and then every hour, at most a million rows of a
- * kind at a time: idempotency keys after a day, consumed messages after 30, refused ones after 90.
+ * kind at a time: idempotency keys after a day, consumed messages after 30, what was refused after 90.
  */
 export function runPurge(options: Purge): Readonly<{ done: Promise<void> }> {
   return { done: purgeUntilStopped(options) };
 }
 
 async function purgeUntilStopped(options: Purge): Promise<void> {
-  const { signal, everyMs = HOUR_MS, forget = FORGET } = options;
+  const { signal, everyMs = HOUR_MS, forget = FORGOTTEN_BY_ALL } = options;
   while (!signal.aborted) {
     for (const each of forget) await purge(options, each);
     await setTimeout(everyMs, undefined, { signal }).catch(() => undefined);

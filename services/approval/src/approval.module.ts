@@ -4,6 +4,7 @@ import {
   bindStore,
   type EventStore,
   type Projection,
+  purgeRefusedEvents,
   reactionLag,
   runProjection,
   runReaction,
@@ -15,6 +16,7 @@ import {
   background,
   backlogChecks,
   ensureTopics,
+  FORGOTTEN_BY_ALL,
   type Infra,
   PARKED_SOURCES,
   parkedMessagesController,
@@ -71,7 +73,7 @@ export async function createApproval(
       reaction,
       timers: runTimers({ db, projection, signal, log, now, elapse }),
       consumer: consume({ bus, db, signal, log, ...CONSUMERS.approval, apply: onFleet }),
-      purge: runPurge({ db, now, signal, log }),
+      purge: runPurge({ db, now, signal, log, forget: [...FORGOTTEN_BY_ALL, purgeRefusedEvents] }),
     });
     return Promise.resolve();
   };

@@ -5,6 +5,7 @@ import {
   createKeyedQueue,
   type EventStore,
   type Projection,
+  purgeRefusedEvents,
   reactionLag,
   runProjection,
   runReaction,
@@ -17,6 +18,7 @@ import {
   background,
   backlogChecks,
   ensureTopics,
+  FORGOTTEN_BY_ALL,
   type Infra,
   PARKED_SOURCES,
   parkedMessagesController,
@@ -88,7 +90,7 @@ export async function createDeployment(
     followers = { 'read-models': projection, driving, publishing };
     work.run({
       ...followers,
-      purge: runPurge({ db, now, signal, log }),
+      purge: runPurge({ db, now, signal, log, forget: [...FORGOTTEN_BY_ALL, purgeRefusedEvents] }),
       timers: runTimers({ db, projection, signal, log, now, elapse: elapseWith(streams, now) }),
       fleet: consume({ ...consuming, ...CONSUMERS.deploymentFleet, apply: onDiscovery }),
       authorizations: consume({

@@ -77,4 +77,8 @@ ALTER TABLE parked_events
     name: 'event-store-105-timer-traces',
     sql: 'ALTER TABLE timers ADD COLUMN traceparent text',
   },
+  {
+    name: 'event-store-106-refused-events-by-age',
+    sql: 'CREATE INDEX refused_events_by_age ON refused_events (refused_at)',
+  },
 ];
