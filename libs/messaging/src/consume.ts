@@ -60,8 +60,12 @@ function isForUs({ types = null }: ConsumeOptions, type: unknown): boolean {
 async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise<void> {
   const { db, group, log, signal, retryDelaysMs = RETRY_DELAYS_MS } = options;
   for (let attempt = 1; ; attempt += 1) {
+    const transaction = { hasBegun: false };
     try {
-      const refusal = await db.transaction((tx) => settleOnce(options, tx, delivery));
+      const refusal = await db.transaction((tx) => {
+        transaction.hasBegun = true;
+        return settleOnce(options, tx, delivery);
+      });
       if (refusal !== null) {
         countRefusal(group);
         const { cause } = failureColumns(refusal);
@@ -71,7 +75,7 @@ async function receiveOnce(options: ConsumeOptions, delivery: Delivery): Promise
     } catch (error) {
       const delayMs = retryDelaysMs[attempt - 1];
       if (delayMs === undefined) {
-        if (isContended(error)) throw error;
+        if (!transaction.hasBegun || isContended(error)) throw error;
         await options.reachable?.();
         await parkKey(options, delivery, { error, tries: attempt });
         return;

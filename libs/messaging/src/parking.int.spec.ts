@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Database } from '@patchtrail/postgres';
 import { eventually, silentLog } from '@patchtrail/testing';
 import {
   type Apply,
@@ -96,5 +97,23 @@ describe('what is parked', () => {
       expect(await bus.lag(GROUP, [Sent.topic])).toBe(0n);
     });
     expect([await parkedCount(db), errors]).toEqual([0, []]);
+  });
+
+  it('is nothing whose last try found no free connection', async () => {
+    const { bus } = stage;
+    let isTaken = true;
+    const transaction: Database['transaction'] = (work) => {
+      if (!isTaken) return stage.db.transaction(work);
+      isTaken = false;
+      return Promise.reject(new Error('timeout exceeded when trying to connect'));
+    };
+    const db = { ...stage.db, transaction };
+    const consuming = { db, bus, group: GROUP, topics: [Sent.topic], apply: stage.effect };
+    const options = { ...consuming, signal: stop.signal, log: silentLog, retryDelaysMs: [] };
+    running.push(consume(options).done);
+    running.push(stage.relay(stop.signal));
+    const ids = await stage.send('a', 'one');
+    await eventually(async () => expect(await stage.effects()).toEqual(ids));
+    expect(await parkedCount(db)).toBe(0);
   });
 });
