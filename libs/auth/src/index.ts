@@ -14,6 +14,7 @@ export {
   type Principal,
   type Role,
   ROLES,
+  visibleDepartments,
 } from './principals.js';
 export { KeysUnavailable, TokenRefused } from './token-refused.js';
 export {

@@ -19,6 +19,11 @@ export function isRole(text: unknown): text is Role {
   return ROLES.some((role) => role === text);
 }
 
+/** Those whose endpoints the person may see, `null` for all of them. */
+export function visibleDepartments({ departments }: Person): readonly string[] | null {
+  return departments.includes('*') ? null : departments;
+}
+
 /** Whether the person may act for a department. */
 export function coversDepartment(person: Person, department: string): boolean {
   return person.departments.includes('*') || person.departments.includes(department);

@@ -134,6 +134,23 @@ describe('compliance', () => {
     expect(await totals('/v1/compliance?page_size=1')).toMatchObject({ data: { totals: of } });
   });
 
+  it('is of the departments of who asks', async () => {
+    const { body } = await served.show('/v1/compliance', 'fin');
+    expect(body).toMatchObject({
+      data: {
+        items: [{ department: 'Finance' }, { department: 'Finance' }],
+        totals: { numerator: 0, denominator: 2, population: 2 },
+      },
+    });
+    expect(await served.show('/v1/compliance?department=Sales', 'fin')).toMatchObject({
+      body: { data: { items: [], totals: { population: 0 } } },
+    });
+    const { body: first } = await served.show('/v1/compliance?page_size=1', 'fin');
+    const token = /"nextPageToken":"([^"]+)"/.exec(JSON.stringify(first))?.[1] ?? '';
+    const stolen = await served.show(`/v1/compliance?page_size=1&page_token=${token}`, 'aud');
+    expect(stolen).toMatchObject({ status: 400, body: { code: 'invalid-page-token' } });
+  });
+
   it('is found by department and patch', async () => {
     const rows = await expectPaged('/v1/compliance?department=Finance', 2);
     expect(rows).toMatchObject([{ department: 'Finance', patchId }, { department: 'Finance' }]);

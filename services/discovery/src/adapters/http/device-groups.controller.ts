@@ -1,5 +1,5 @@
 import { Body, Get, Inject, Post, Query } from '@nestjs/common';
-import type { Principal } from '@patchtrail/auth';
+import { type Principal, visibleDepartments } from '@patchtrail/auth';
 import { Selector } from '@patchtrail/contracts';
 import {
   Answers,
@@ -25,7 +25,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { defineGroup } from '../../application/define-group.js';
 import { groupMembers, listGroups } from '../postgres/group-queries.js';
 import { DefinedGroupAnswer, DeviceGroupAnswer, DeviceGroupRow } from './answers.js';
-import { DISCOVERY_DB, runOnce, visibleDepartments } from './request-origin.js';
+import { DISCOVERY_DB, runOnce } from './request-origin.js';
 
 /** A name of its own, since decorators would take the schema of the same name for a class. */
 type SelectorBody = Selector;

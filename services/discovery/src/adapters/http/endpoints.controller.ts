@@ -1,5 +1,5 @@
 import { Body, Get, HttpCode, Inject, Patch, Post, Put, Query } from '@nestjs/common';
-import type { Principal } from '@patchtrail/auth';
+import { type Principal, visibleDepartments } from '@patchtrail/auth';
 import {
   BUSINESS_IMPACTS,
   type BusinessImpact,
@@ -49,13 +49,7 @@ import {
   TakenInventoryAnswer,
 } from './answers.js';
 import { PutInventory } from './inventory.dto.js';
-import {
-  assertDepartment,
-  assertVisible,
-  DISCOVERY_DB,
-  runOnce,
-  visibleDepartments,
-} from './request-origin.js';
+import { assertDepartment, assertVisible, DISCOVERY_DB, runOnce } from './request-origin.js';
 
 const INVENTORY_BYTES_MAX = 16_777_216;
 

@@ -1,4 +1,4 @@
-import { coversDepartment, type Person, type Principal } from '@patchtrail/auth';
+import { coversDepartment, type Principal } from '@patchtrail/auth';
 import type { Database } from '@patchtrail/postgres';
 import { type CommandInput, notFound, once, personOf, problem } from '@patchtrail/platform';
 import type { Origin, Tx } from '../../application/ports.js';
@@ -29,9 +29,4 @@ export function assertDepartment(caller: Principal, department: string): void {
 /** What lies in another department looks the same as what does not exist. */
 export function assertVisible(caller: Principal, department: string, what: string): void {
   if (!coversDepartment(personOf(caller), department)) throw notFound(what);
-}
-
-/** `null` for all of them. */
-export function visibleDepartments(person: Person): readonly string[] | null {
-  return person.departments.includes('*') ? null : person.departments;
 }

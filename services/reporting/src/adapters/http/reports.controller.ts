@@ -1,6 +1,8 @@
+import { type Principal, visibleDepartments } from '@patchtrail/auth';
 import { Get, Inject, Query } from '@nestjs/common';
 import {
   Api,
+  Caller,
   For,
   Id,
   notFound,
@@ -8,6 +10,7 @@ import {
   paged,
   pageOf,
   PageQuery,
+  personOf,
   ShowsList,
   snapshot,
   Text,
@@ -51,8 +54,12 @@ export class ReportsController {
   @Get('compliance')
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(ComplianceRow, { totals: Compliance })
-  async compliance(@Query() query: ComplianceQuery) {
-    const filter = { department: query.department ?? null, patchId: query.patchId ?? null };
+  async compliance(@Query() query: ComplianceQuery, @Caller() caller: Principal) {
+    const filter = {
+      departments: visibleDepartments(personOf(caller)),
+      department: query.department ?? null,
+      patchId: query.patchId ?? null,
+    };
     const page = pageOf(query, filter);
     const totals = complianceOf(await complianceCounts(this.db, filter));
     const rows = await complianceEntries(this.db, filter, page);

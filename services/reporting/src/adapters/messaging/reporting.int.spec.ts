@@ -112,9 +112,13 @@ describe('compliance', () => {
       applies(two, patchId, 'MISSING'),
       applies(three, patchId, 'UNKNOWN'),
     );
-    const all = complianceOf(await complianceCounts(db, { department: null, patchId }));
+    const all = complianceOf(
+      await complianceCounts(db, { departments: null, department: null, patchId }),
+    );
     expect(all).toMatchObject({ numerator: 1, denominator: 2, population: 3 });
-    const finance = complianceOf(await complianceCounts(db, { department: 'Finance', patchId }));
+    const finance = complianceOf(
+      await complianceCounts(db, { departments: null, department: 'Finance', patchId }),
+    );
     expect(finance).toMatchObject({ numerator: 1, denominator: 1, population: 2 });
   });
 
@@ -129,7 +133,11 @@ describe('compliance', () => {
       applies(staying, patchId, 'INSTALLED'),
       exampleMessage(discovery.EndpointRetired, leaving, { endpointId: leaving, reason: 'sold' }),
     );
-    const rows = await complianceEntries(db, { department: null, patchId }, everything);
+    const rows = await complianceEntries(
+      db,
+      { departments: null, department: null, patchId },
+      everything,
+    );
     expect(rows.map(({ endpointId, state }) => [endpointId, state])).toEqual([
       [staying, 'INSTALLED'],
     ]);
@@ -143,7 +151,11 @@ describe('compliance', () => {
     const seen: string[] = [];
     let after: string | null = null;
     do {
-      const rows = await complianceEntries(db, { department: 'Ops', patchId }, { after, limit: 2 });
+      const rows = await complianceEntries(
+        db,
+        { departments: null, department: 'Ops', patchId },
+        { after, limit: 2 },
+      );
       const shown = rows.slice(0, 2);
       seen.push(...shown.map(({ endpointId }) => endpointId));
       const last = shown.at(-1);

@@ -1,7 +1,12 @@
 import type { Sql } from '@patchtrail/postgres';
 import type { StateCount } from '../../domain/compliance.js';
 
-export type ComplianceFilter = Readonly<{ department: string | null; patchId: string | null }>;
+export type ComplianceFilter = Readonly<{
+  /** Those that the caller may see, `null` for all. */
+  departments: readonly string[] | null;
+  department: string | null;
+  patchId: string | null;
+}>;
 /** Answers hold one row more than `limit` at most. */
 export type Window = Readonly<{ after: string | null; limit: number }>;
 
@@ -35,7 +40,7 @@ export type FailureTicket = Readonly<{ number: string; raisedAt: string; ticket:
 
 export function complianceCounts(db: Sql, filter: ComplianceFilter): Promise<StateCount[]> {
   const sql = `SELECT a.state, count(*)::int AS count ${SCOPE} GROUP BY a.state ORDER BY a.state`;
-  return db.rows<StateCount>(sql, [filter.department, filter.patchId]);
+  return db.rows<StateCount>(sql, scopeOf(filter));
 }
 
 export const entryKey = ({ endpointId, patchId }: ComplianceEntry) => `${endpointId}/${patchId}`;
@@ -46,8 +51,8 @@ export function complianceEntries(
   { after, limit }: Window,
 ): Promise<ComplianceEntry[]> {
   const [endpointId, patchId] = after?.split('/') ?? [null, null];
-  const values = [filter.department, filter.patchId, endpointId, patchId ?? null, limit + 1];
-  return db.rows<ComplianceEntry>(ENTRIES, values);
+  const start = [endpointId, patchId ?? null, limit + 1];
+  return db.rows<ComplianceEntry>(ENTRIES, [...scopeOf(filter), ...start]);
 }
 
 /** Every event about a patch, in the order in which they became durable. */
@@ -113,7 +118,12 @@ const SCOPE = `
     JOIN patches p USING (patch_id)
    WHERE NOT e.retired AND p.status = 'available'
      AND ($1::text IS NULL OR e.attributes ->> 'department' = $1)
-     AND ($2::uuid IS NULL OR a.patch_id = $2)`;
+     AND ($2::uuid IS NULL OR a.patch_id = $2)
+     AND ($3::text[] IS NULL OR e.attributes ->> 'department' = ANY($3))`;
+
+function scopeOf({ department, patchId, departments }: ComplianceFilter): readonly unknown[] {
+  return [department, patchId, departments];
+}
 
 const ENTRIES = `
   SELECT a.endpoint_id AS "endpointId", e.attributes ->> 'hostname' AS hostname,
@@ -121,5 +131,5 @@ const ENTRIES = `
          p.vendor_key AS "vendorKey", a.state, a.reason,
          a.installed_version AS "installedVersion", ${iso('a.since')} AS since
   ${SCOPE}
-     AND ($3::uuid IS NULL OR (a.endpoint_id, a.patch_id) > ($3, $4::uuid))
-   ORDER BY a.endpoint_id, a.patch_id LIMIT $5`;
+     AND ($4::uuid IS NULL OR (a.endpoint_id, a.patch_id) > ($4, $5::uuid))
+   ORDER BY a.endpoint_id, a.patch_id LIMIT $6`;
