@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
@@ -122,10 +121,14 @@ function manifestOf(place: string, text: string): Manifest {
   return manifest as Manifest;
 }
 
+/** Line by line, but not with `readline`: for that U+2028 ends a line, and JSON holds it as it is. */
 async function* eventsIn(path: string): AsyncGenerator<ArchivedEvent> {
-  const unzipped = createReadStream(path).pipe(createGunzip());
-  for await (const line of createInterface({ input: unzipped, crlfDelay: Infinity })) {
-    yield JSON.parse(line) as ArchivedEvent;
+  const unzipped = createReadStream(path).pipe(createGunzip()).setEncoding('utf8');
+  let rest = '';
+  for await (const chunk of unzipped) {
+    const lines = (rest + String(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield JSON.parse(line) as ArchivedEvent;
   }
 }
 

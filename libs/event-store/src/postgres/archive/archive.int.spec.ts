@@ -15,7 +15,11 @@ import { restoreEvents } from './restore-events.js';
 
 const SCRIPT = fileURLToPath(new URL('./archive-script.suite.ts', import.meta.url));
 const SIZE = 1_000;
-const awkward = { text: 'ü\u0000"\\\ud800\n', 'a b': [-0.5, 1e300, null], nested: { '': {} } };
+const awkward = {
+  text: 'ü\u0000"\\\ud800\n\u2028\u2029',
+  'a b': [-0.5, 1e300, null],
+  nested: { '': {} },
+};
 
 describe('archive', () => {
   let opened: OpenedStore;
