@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@patchtrail/testing';
-import { APT_LIMITS, createAptArchive } from './adapters/feeds/apt-archive.js';
 import {
   changelogText,
   type DebSpec,
@@ -243,45 +242,6 @@ describe('patches', () => {
     });
     const current = await discovery.call('GET', '/v1/patches?superseded=false');
     expect(field(current.body, 'data', 'items')).toMatchObject([{ vendorKey: 'hello@1.2-1' }]);
-  });
-
-  it('take the changelog from the sibling that small packages point to', async () => {
-    const links = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
-      ...{ name, version: '1.2-1', source: 'hello', docLink: 'hello' },
-    }));
-    await repository.publish({ packages: [...links, hello('1.2-1')] });
-    const endpoint = await enrol(discovery, 'web-1');
-    await sync();
-    await report(endpoint, inventory(1, [['hello', '1.1-1']], { sources: used }));
-    await discovery.work();
-    expect(await patches()).toMatchObject([
-      { changelog: { status: 'verified', detail: expect.stringContaining('hello 1.2-1') } },
-    ]);
-  });
-
-  it('say that no changelog could be read, and name no CVE then', async () => {
-    await repository.publish({ packages: [{ name: 'hello', version: '1.2-1' }] });
-    const endpoint = await enrol(discovery, 'web-1');
-    await sync();
-    await report(endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
-    await discovery.work();
-    expect(await patches()).toMatchObject([
-      { cves: [], changelog: { status: 'unavailable', detail: expect.stringContaining('hello') } },
-    ]);
-  });
-
-  it('are revised once a changelog can be read that could not be fetched before', async () => {
-    await repository.publish({ packages: [hello('1.2-1')] });
-    const endpoint = await enrol(discovery, 'web-1');
-    await sync();
-    await report(endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
-    await discovery.work(createAptArchive({ ...APT_LIMITS, debBytesMax: 1 }));
-    expect(await patches()).toMatchObject([{ revision: 1, changelog: { status: 'unavailable' } }]);
-    expect(await sync()).toMatchObject({ body: { status: 'unchanged' } });
-    await discovery.work();
-    expect(await patches()).toMatchObject([
-      { revision: 2, changelog: { status: 'verified' }, cves: ['CVE-2026-0002', 'CVE-2026-0003'] },
-    ]);
   });
 
   it('are not offered by archives that want to be asked', async () => {

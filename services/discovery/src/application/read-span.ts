@@ -1,4 +1,4 @@
-import { cvesBetween } from '../domain/changelog.js';
+import { cvesBetween, reachesAcross } from '../domain/changelog.js';
 import { FeedRefusal } from '../domain/feed-refusal.js';
 import type { Candidate, PatchArtifact, PatchChangelog } from '../domain/patch.js';
 import type { DebChangelog } from './archive.js';
@@ -10,7 +10,8 @@ export type ReadSpan = PatchChangelog & Readonly<{ cves: readonly string[] }>;
 
 /**
  * The CVEs that the uploads between the two versions name, from the smallest package of the source
- * that carries its changelog. Nothing is invented where none can be read.
+ * that carries its changelog. Nothing is invented where none can be read, and what a cut one names
+ * is not taken for all of them.
  */
 export async function readSpan(
   ports: DiscoveryPorts,
@@ -26,7 +27,11 @@ export async function readSpan(
     if (changelog.status === 'read') {
       const cves = cvesBetween(changelog.entries, fromVersion, sourceVersion);
       const detail = `${artifact.package} ${artifact.version} ${artifact.architecture}, sha256:${artifact.sha256}`;
-      return { status: 'verified', detail, cves };
+      if (reachesAcross(changelog.entries, fromVersion, sourceVersion)) {
+        return { status: 'verified', detail, cves };
+      }
+      const short = `its changelog does not reach from ${fromVersion} to ${sourceVersion}`;
+      return { status: 'unavailable', detail: `${detail}: ${short}`, cves };
     }
     if (changelog.status === 'elsewhere') bringForward(left, changelog.package);
     problems.push(`${artifact.package}: ${problemOf(changelog)}`);

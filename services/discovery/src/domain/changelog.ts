@@ -32,3 +32,15 @@ export function cvesBetween(
   );
   return [...new Set(within.flatMap(({ cves }) => cves))].sort();
 }
+
+/** Whether the uploads go all the way: packages come with their older entries cut off, too. */
+export function reachesAcross(
+  entries: readonly ChangelogEntry[],
+  from: string,
+  to: string,
+): boolean {
+  return (
+    entries.some(({ version }) => compareVersions(version, to) === 0) &&
+    entries.some(({ version }) => compareVersions(version, from) <= 0)
+  );
+}

@@ -50,6 +50,14 @@ it('a member that is cut is not read as far as it goes', async () => {
   });
 });
 
+it.each(['-60', '', '1e2', '0x40'])('refuses a member whose size is %j', async (size) => {
+  const archive = arOf([['notes', Buffer.alloc(64)]]);
+  archive.write(size.padEnd(10), 8 + 48, 'latin1');
+  await expect(changelogOfDeb(archive)).rejects.toMatchObject({
+    detail: expect.stringContaining('the member at byte 8 has no proper header'),
+  });
+});
+
 describe('unpacking', () => {
   const limits = { sizeMax: 1_000, code: 'malformed-index', name: 'Packages' } as const;
   const xz = Buffer.from(

@@ -24,9 +24,9 @@ function* arMembers(file: Buffer): Generator<Member> {
   let at = MAGIC.length;
   while (at + HEADER_BYTES <= file.length) {
     const header = file.toString('latin1', at, at + HEADER_BYTES);
-    const size = Number(header.slice(48, 58).trim());
+    const size = Number(/^\d+(?= *$)/.exec(header.slice(48, 58))?.[0]);
     const start = at + HEADER_BYTES;
-    if (!header.endsWith('`\n') || !Number.isInteger(size) || start + size > file.length) {
+    if (!header.endsWith('`\n') || Number.isNaN(size) || start + size > file.length) {
       throw malformed(`the member at byte ${at} has no proper header`);
     }
     const name = header.slice(0, 16).trim().replace(/\/$/, '');
