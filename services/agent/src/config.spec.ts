@@ -33,6 +33,18 @@ describe('options', () => {
   it('act on the host only when told so', () =>
     assert.deepEqual(parseOptions([...given, '--host']).target, { kind: 'host' }));
 
+  it.each(['https://x', 'http://localhost:1', 'http://127.8.0.1', 'http://[::1]:8080'])(
+    'take a server that nobody can listen to: %s',
+    (server) => {
+      const options = parseOptions(['--host', '--state-dir', 's', '--server', server]);
+      assert.equal(options.serverUrl, server);
+    },
+  );
+  it('take any server when told that it is insecure', () => {
+    const insecure = ['--host', '--state-dir', 's', '--server', 'http://x', '--insecure-http'];
+    assert.equal(parseOptions(insecure).deploymentUrl, 'http://x');
+  });
+
   const TARGETS = '--root, --host, --simulate';
   it.each<[string, RegExp, string[]]>([
     [TARGETS, /exactly one/, given],
@@ -46,7 +58,10 @@ describe('options', () => {
     ['--server', /http or https/, ['--host', '--state-dir', 's', '--server', 'nowhere']],
     ['--server', /no user/, ['--host', '--state-dir', 's', '--server', 'http://a:b@x']],
     ['--deployment-url', /http or https/, [...given, '--host', '--deployment-url', 'x']],
-    ['--state-dir', /required/, ['--host', '--server', 'http://x']],
+    ['--server', /must be https/, ['--host', '--state-dir', 's', '--server', 'http://x']],
+    ['--server', /must be https/, ['--host', '--state-dir', 's', '--server', 'http://127.0.0.1.x']],
+    ['--deployment-url', /must be https/, [...given, '--host', '--deployment-url', 'http://x']],
+    ['--state-dir', /required/, ['--host', '--server', 'https://x']],
     ['--poll-ms', /whole number/, [...given, '--host', '--poll-ms', '0']],
     ['--poll-ms', /whole number/, [...given, '--host', '--poll-ms', '1e3']],
     ['--inventory-ms', /whole number/, [...given, '--host', '--inventory-ms', '86400001']],

@@ -41,12 +41,14 @@ const OPTIONS = {
   probe: { type: 'string' },
   once: { type: 'boolean' },
   'inventory-only': { type: 'boolean' },
+  'insecure-http': { type: 'boolean' },
   'request-timeout-ms': { type: 'string' },
   'apt-timeout-ms': { type: 'string' },
 } as const;
 
 export const USAGE = `patchtrail-agent (--root DIR | --host | --simulate FILE) --server URL --state-dir DIR
   --deployment-url URL       where leases come from, when that is not --server
+  --insecure-http            http to another host: who reads along gets the agent's secret
   --enrol-token TOKEN        one-time token, needed until the agent is enrolled
   --enrol-token-file FILE    the same, not visible in the process list
   --poll-ms N                between two looks for a lease (5000)
@@ -74,13 +76,18 @@ function required(value: string | undefined, option: string): string {
   return value;
 }
 
-function baseUrl(text: string, option: string): string {
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+function baseUrl(text: string, option: string, { 'insecure-http': insecure }: Values): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new ConfigError(option, 'must be an http or https URL');
   }
   if (url.username !== '' || url.search !== '' || url.hash !== '') {
     throw new ConfigError(option, 'must have no user, query or fragment');
+  }
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname) && insecure !== true) {
+    throw new ConfigError(option, 'must be https, but for the loopback or with --insecure-http');
   }
   return text.replace(/\/+$/, '');
 }
@@ -150,12 +157,13 @@ function modeOf(values: Values): AgentOptions['mode'] {
 /** Reads the command line. @throws ConfigError naming the option and the rule */
 export function parseOptions(argv: readonly string[]): AgentOptions {
   const values = parse(argv);
-  const serverUrl = baseUrl(required(values.server, '--server'), '--server');
+  const serverUrl = baseUrl(required(values.server, '--server'), '--server', values);
   const deployment = values['deployment-url'];
   return {
     target: targetOf(values),
     serverUrl,
-    deploymentUrl: deployment === undefined ? serverUrl : baseUrl(deployment, '--deployment-url'),
+    deploymentUrl:
+      deployment === undefined ? serverUrl : baseUrl(deployment, '--deployment-url', values),
     enrolToken: tokenOf(values),
     stateDir: resolve(required(values['state-dir'], '--state-dir')),
     pollMs: milliseconds(values['poll-ms'], '--poll-ms', 5_000),
