@@ -19,6 +19,7 @@ export {
   TextMap,
   type TextOptions,
   Uuid,
+  UUID,
   Whole,
 } from './http/fields.js';
 export { createHttpApp, type HttpApp, type HttpAppOptions } from './http/http-app.js';

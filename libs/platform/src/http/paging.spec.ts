@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Page, paged, pageOf, pageToken } from '../index.js';
+import { type Page, paged, pageOf, pageToken, UUID } from '../index.js';
 
 const filter = { status: 'open', tags: ['a'] };
 
@@ -48,6 +48,15 @@ describe('pages', () => {
       expect(() => pageOf({ page_token }, filter)).toThrow(
         'invalid-page-token: page_token must be',
       );
+    }
+  });
+
+  it('refuse a cursor that their list never gives out', () => {
+    const whole = (after: string) => pageOf({ page_token: pageToken(filter, after) }, filter, UUID);
+    const id = '0a4e3f2c-6d0a-4d6f-9a86-0d0a3c9d3b01';
+    expect(whole(id).after).toBe(id);
+    for (const odd of ['x', `${id}0`, id.toUpperCase()]) {
+      expect(() => whole(odd)).toThrow('invalid-page-token: page_token must be');
     }
   });
 

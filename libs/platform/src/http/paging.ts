@@ -22,11 +22,14 @@ export type Page = Readonly<{
   after: string | null;
 }>;
 
-/** @throws Problem 400 `invalid-page-token` when malformed, or issued for another filter */
-export function pageOf(query: PageQuery, filter: unknown): Page {
+/**
+ * `shape` is that of the cursors which the list gives out: anybody can make a token of another.
+ * @throws Problem 400 `invalid-page-token` when malformed, or issued for another filter
+ */
+export function pageOf(query: PageQuery, filter: unknown, shape = /./s): Page {
   const { page_size: size = 0, page_token: token } = query;
   const limit = size === 0 ? PAGE_SIZE_DEFAULT : Math.min(size, PAGE_SIZE_MAX);
-  return { limit, after: token === undefined ? null : cursorIn(token, filter) };
+  return { limit, after: token === undefined ? null : cursorIn(token, filter, shape) };
 }
 
 /** Opaque; good for the same filter only. `after` is the key of the last row of the page. */
@@ -53,12 +56,13 @@ function mark(filter: unknown): string {
   return digestOf(filter).slice('sha256:'.length, 'sha256:'.length + FILTER_DIGEST_CHARS);
 }
 
-function cursorIn(token: string, filter: unknown): string {
+function cursorIn(token: string, filter: unknown, shape: RegExp): string {
   const text = Buffer.from(token, 'base64url').toString('utf8');
   const intact = Buffer.from(text).toString('base64url') === token && isStorableText(text);
-  if (!intact || text.length <= FILTER_DIGEST_CHARS || !text.startsWith(mark(filter))) {
+  const cursor = text.slice(FILTER_DIGEST_CHARS);
+  if (!intact || !text.startsWith(mark(filter)) || !shape.test(cursor)) {
     const rule = 'must be a token that this list returned for the same filter';
     throw problem('invalid-page-token', `page_token ${rule}.`, [{ field: 'page_token', rule }]);
   }
-  return text.slice(FILTER_DIGEST_CHARS);
+  return cursor;
 }
