@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openApiDifference } from '@patchtrail/platform';
+import { openApiDifference, pageToken } from '@patchtrail/platform';
 import { eventually } from '@patchtrail/testing';
 import {
   type Answer,
@@ -159,7 +159,7 @@ describe('every route', () => {
   });
 
   it('that lists refuses what it does not know', async () => {
-    const lists = ['/v1/plan-templates', '/v1/approval-policies', '/v1/approval-requests'];
+    const lists = ['/v1/plan-templates', '/v1/approval-policies', '/v1/approval-requests'] as const;
     for (const path of lists) {
       const refused = async (query: string) => {
         const { status, body } = await approval.send('GET', `${path}?${query}`);
@@ -169,6 +169,18 @@ describe('every route', () => {
       expect(await refused('page_token=abc')).toEqual([400, 'page_token']);
       expect(await refused('sort=name')).toEqual([400, 'sort']);
       expect(await refused('as_of=2026-01-01T00:00:00Z')).toEqual([400, 'as_of']);
+    }
+    // Whoever knows how tokens are made may put anything into one.
+    const requests = { status: null, patchId: null };
+    for (const [path, filter, cursor] of [
+      [lists[0], {}, 'x'],
+      [lists[1], {}, 'x'],
+      [lists[2], requests, 'x'],
+      [lists[2], requests, '2026-11-21T09:00:00.000Z|x'],
+    ] as const) {
+      const forged = `${path}?page_token=${pageToken(filter, cursor)}`;
+      const { status, body } = await approval.send('GET', forged);
+      expect([forged, status, body['code']]).toEqual([forged, 400, 'invalid-page-token']);
     }
     const odd = await approval.send('GET', '/v1/approval-requests?status=approved');
     expect([odd.status, odd.body['errors']]).toMatchObject([400, [{ field: 'status' }]]);

@@ -19,6 +19,7 @@ import {
   Shows,
   ShowsList,
   snapshot,
+  UUID,
   withEtag,
 } from '@patchtrail/platform';
 import { activatePolicy, proposePolicy } from '../../application/change-policies.js';
@@ -74,7 +75,7 @@ export class ApprovalPoliciesController {
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(ApprovalPolicyRow)
   async list(@Query() query: PageQuery) {
-    const page = pageOf(query, {});
+    const page = pageOf(query, {}, UUID);
     const facts = this.context.freshness();
     const rows = await this.context.lists.policies(page);
     return snapshot(

@@ -21,6 +21,7 @@ import {
   Shows,
   ShowsList,
   snapshot,
+  UUID,
   withEtag,
 } from '@patchtrail/platform';
 import { recordDecision, withdrawRequest } from '../../application/decide-request.js';
@@ -35,6 +36,8 @@ import { DecisionDto, OpenRequestDto, RequestsQuery, WithdrawalDto } from './dto
 import { expectedOf } from './if-match.js';
 import { refusing } from './refusals.js';
 
+/** `<requestedAt>|<requestId>` */
+const CURSOR = new RegExp(`^[^|]+\\|${UUID.source.slice(1)}`);
 const named = (requestId: string) => `approval request ${requestId}`;
 
 @Api('v1/approval-requests')
@@ -61,7 +64,7 @@ export class ApprovalRequestsController {
   @ShowsList(ApprovalRequestRow)
   async list(@Query() query: RequestsQuery) {
     const filter = { status: query.status ?? null, patchId: query.patchId ?? null };
-    const page = pageOf(query, filter);
+    const page = pageOf(query, filter, CURSOR);
     const facts = this.context.freshness();
     const rows = await this.context.lists.requests(filter, page);
     return snapshot(paged(rows, page, filter, requestCursor), facts);

@@ -19,6 +19,7 @@ import {
   Shows,
   ShowsList,
   snapshot,
+  UUID,
   withEtag,
 } from '@patchtrail/platform';
 import { definePlanTemplate, revisePlanTemplate } from '../../application/change-templates.js';
@@ -74,7 +75,7 @@ export class PlanTemplatesController {
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(PlanTemplateRow)
   async list(@Query() query: PageQuery) {
-    const page = pageOf(query, {});
+    const page = pageOf(query, {}, UUID);
     const facts = this.context.freshness();
     const rows = await this.context.lists.templates(page);
     return snapshot(
