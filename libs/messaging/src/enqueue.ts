@@ -33,10 +33,9 @@ export async function enqueue<D extends EventDefinition>(
   const traceparent = currentTraceparent() ?? origin.traceparent;
   const known = { ...origin, traceparent, sequence, recordedTime: entry.recorded_time };
   const message = toCloudEvent(definition, known, data);
-  await tx.run('INSERT INTO outbox (number, topic, key, message) VALUES ($1, $2, $3, $4::json)', [
-    entry.number,
-    definition.topic,
-    origin.key,
-    JSON.stringify(message),
-  ]);
+  await tx.run(
+    `INSERT INTO outbox (number, topic, key, message_id, type, message)
+     VALUES ($1, $2, $3, $4, $5, $6::json)`,
+    [entry.number, definition.topic, origin.key, message.id, message.type, JSON.stringify(message)],
+  );
 }

@@ -42,11 +42,14 @@ export async function park(
   failed: Failed | null,
 ): Promise<void> {
   const { code, cause } = failed === null ? NOTHING_WRONG : failureColumns(failed.error);
-  const values = [group, message.partitionkey, topic, partition, String(offset)];
+  const { partitionkey, id, type } = message;
+  const values = [group, partitionkey, topic, partition, String(offset), id, type];
   await tx.run(
     `INSERT INTO parked_messages
-       (consumer_group, key, topic, partition, "offset", message, code, cause, tries, tried_at)
-     VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8, $9, CASE WHEN $9 > 0 THEN clock_timestamp() END)`,
+       (consumer_group, key, topic, partition, "offset", message_id, type, message, code, cause,
+        tries, tried_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, $9, $10, $11,
+             CASE WHEN $11 > 0 THEN clock_timestamp() END)`,
     [...values, JSON.stringify(message), code, cause, failed?.tries ?? 0],
   );
 }

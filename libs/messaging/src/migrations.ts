@@ -72,4 +72,11 @@ export const messagingMigrations: readonly Migration[] = [
       CREATE INDEX inbox_age ON inbox (consumed_at);
       CREATE INDEX refused_messages_age ON refused_messages (refused_at);`,
   },
+  {
+    // Beside the message: of one that holds a text that no column can, the server finds no field.
+    name: 'messaging-005-message-names',
+    sql: `
+      ALTER TABLE outbox ADD COLUMN message_id text, ADD COLUMN type text;
+      ALTER TABLE parked_messages ADD COLUMN message_id text, ADD COLUMN type text;`,
+  },
 ];

@@ -23,13 +23,16 @@ export type ParkedMessage = Readonly<{
 
 export type ParkedWindow = Readonly<{ after: string; limit: number }>;
 
+/** From the message only where it was written before it had its columns. */
+const NAMED = `coalesce(message_id, message ->> 'id') AS "messageId",
+  coalesce(type, message ->> 'type') AS type`;
+
 /** The number is text here: what is ordered by it must name the table's. */
 const CONSUMED = `number::text, consumer_group AS "group", topic, key, partition,
-  "offset"::text AS "offset", message ->> 'id' AS "messageId", message ->> 'type' AS type, code,
-  cause, tries, parked_at AS "parkedAt", tried_at AS "triedAt"`;
+  "offset"::text AS "offset", ${NAMED}, code, cause, tries, parked_at AS "parkedAt", tried_at AS "triedAt"`;
 
 const ENQUEUED = `number::text, NULL AS "group", topic, key, NULL::int AS partition,
-  NULL AS "offset", message ->> 'id' AS "messageId", message ->> 'type' AS type,
+  NULL AS "offset", ${NAMED},
   CASE WHEN parked_cause IS NOT NULL THEN parked_code END AS code, parked_cause AS cause, tries,
   coalesce(parked_at, enqueued_at) AS "parkedAt", tried_at AS "triedAt"`;
 

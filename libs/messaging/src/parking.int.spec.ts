@@ -13,6 +13,7 @@ import {
   replayParkedOutbox,
 } from './index.js';
 import { openStage, Sent, type Stage } from './messaging.suite.js';
+import { messageOf } from './test-messages.suite.js';
 
 const GROUP = 'spec.parking';
 /** So many that the numbers of those that are parked next have one digit, then two. */
@@ -115,5 +116,23 @@ describe('what is parked', () => {
     const ids = await stage.send('a', 'one');
     await eventually(async () => expect(await stage.effects()).toEqual(ids));
     expect(await parkedCount(db)).toBe(0);
+  });
+
+  it('is listed whatever text it holds', async () => {
+    const { db, bus } = stage;
+    const apply: Apply = () => Promise.reject(new Error('poison'));
+    const consuming = { db, bus, group: GROUP, topics: [Sent.topic], apply, log: silentLog };
+    running.push(consume({ ...consuming, signal: stop.signal, retryDelaysMs: [] }).done);
+    const messages = ['\u0000', '\ud800'].map((text) => messageOf('a', { text }));
+    await bus.publish(Sent.topic, messages);
+    await eventually(async () => expect(await parkedCount(db)).toBe(2));
+    const namesOf = (page: readonly { messageId: string; type: string }[]) =>
+      page.map(({ messageId, type }) => [messageId, type]);
+    const listed = namesOf(await parkedMessages(db, { after: '0', limit: 3 }));
+    expect(listed).toEqual(messages.map(({ id, type }) => [id, type]));
+    const [id] = await stage.send('b', 'not \u0000 text');
+    await db.run("UPDATE outbox SET parked_cause = 'wrong'");
+    const held = namesOf(await parkedOutbox(db, { after: '0', limit: 3 }));
+    expect(held).toEqual([[id, Sent.type]]);
   });
 });
