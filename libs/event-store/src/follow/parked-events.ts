@@ -3,7 +3,6 @@ import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
 import type { EventStore, StoredEvent } from '../event-store.js';
 import { inReaction } from './observed.js';
 
-const DETAIL_LENGTH_MAX = 2_000;
 const REPLAY_MAX = 1_000;
 
 /** `code` and `cause` are `null` for an event that waits behind the one that failed. */
@@ -65,13 +64,15 @@ export async function recordRefusal(
   { stream, revision, type }: StoredEvent,
   { code, detail }: DomainError,
 ): Promise<void> {
+  const text = detail === undefined ? null : failureColumns(detail).cause;
   await tx.run(
     `INSERT INTO refused_events (reaction, stream, revision, type, code, detail)
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-    [reaction, stream, revision, type, code, detail?.slice(0, DETAIL_LENGTH_MAX) ?? null],
+    [reaction, stream, revision, type, code, text],
   );
 }
 
+/** The number is text here: what is ordered by it must name the table's. */
 const COLUMNS = `number::text, reaction, stream, revision, type, code, cause, tries,
   parked_at AS "parkedAt", tried_at AS "triedAt"`;
 

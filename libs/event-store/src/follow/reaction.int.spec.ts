@@ -316,4 +316,12 @@ describe('runReaction', () => {
       },
     ]);
   });
+
+  it('records a refusal whatever text it holds', async () => {
+    const refuse = () => Promise.reject(new DomainError('too-late', 'not \u0000 text'));
+    const { position } = await append('counter-1', 1);
+    expect(await run({ react: refuse }).reached(position, 5_000)).toBe(true);
+    const refused = await at().db.rows('SELECT code, detail FROM refused_events');
+    expect(refused).toEqual([{ code: 'too-late', detail: 'not \\u0000 text' }]);
+  });
 });

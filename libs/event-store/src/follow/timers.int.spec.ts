@@ -218,6 +218,14 @@ describe('timers', () => {
     await eventually(() => expect(firedStreams()).toEqual(['rollout-2', 'rollout-1']));
   });
 
+  it('tells of a failure whatever text it holds', async () => {
+    now = new Date('2026-11-21T09:30:00Z');
+    run({ elapse: () => Promise.reject(new Error('not \u0000 text')) });
+    await schedule('rollout-1', bake(5), 'no-stream');
+    const failed = { elapsed: false, tries: 1, retry: true, last_error: 'not \\u0000 text' };
+    await eventually(async () => expect(await rows()).toEqual([failed]));
+  });
+
   it('takes a refusal of the domain for an answer', async () => {
     now = new Date('2026-11-21T09:30:00Z');
     let refusals = 0;

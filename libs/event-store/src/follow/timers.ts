@@ -1,5 +1,5 @@
 import { DomainError } from '@patchtrail/event-sourcing';
-import type { Database, Sql } from '@patchtrail/postgres';
+import { type Database, failureColumns, type Sql } from '@patchtrail/postgres';
 import type { StoredEvent } from '../event-store.js';
 import { commandIdFrom } from '../ids.js';
 import { parseInstant } from '../instant.js';
@@ -14,7 +14,6 @@ const CLAIM_MAX = 10;
 const CATCH_UP_DEADLINE_MS = 2_000;
 const RETRY_BACKOFF = { firstMs: 1_000, maxMs: 60_000 };
 const POLL_BACKOFF = { firstMs: 250, maxMs: 10_000 };
-const ERROR_LENGTH_MAX = 2_000;
 const TIMER_SCHEDULED = 'TimerScheduled';
 
 export type Timer = Readonly<{
@@ -134,8 +133,7 @@ async function elapseOne(options: TimerOptions, tx: Sql, row: TimerRow): Promise
     await markElapsed(options, tx, row, null);
   } catch (error) {
     log.warn({ err: error, timer, tries: tries + 1 }, 'a timer could not elapse');
-    const message = error instanceof Error ? error.message : String(error);
-    const reason = message.slice(0, ERROR_LENGTH_MAX);
+    const { cause: reason } = failureColumns(error instanceof Error ? error.message : error);
     if (error instanceof DomainError) await markElapsed(options, tx, row, `refused: ${reason}`);
     else await markFailed(options, tx, row, reason);
   }
