@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
@@ -193,9 +196,22 @@ describe('the image', () => {
     const [, ...args] = JSON.parse(check.slice(check.indexOf('CMD ') + 4)) as string[];
     const [option, script = ''] = args;
     expect(option).toBe('-e');
-    expect(script).toContain("'http://127.0.0.1:8080/health/live'");
-    // Port 1 answers nobody.
-    const asked = promisify(execFile)(process.execPath, ['-e', script.replace(':8080', ':1')]);
-    await expect(asked).rejects.toMatchObject({ code: 1 });
+    let healthy = true;
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(String(request.url));
+      response.writeHead(healthy ? 200 : 503).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const env = { PATCHTRAIL_PORT: String(port) };
+    const ask = () => promisify(execFile)(process.execPath, ['-e', script], { env });
+    await ask();
+    healthy = false;
+    await expect(ask()).rejects.toMatchObject({ code: 1 });
+    server.close();
+    await once(server, 'close');
+    await expect(ask()).rejects.toMatchObject({ code: 1 });
+    expect(asked).toEqual(['/health/live', '/health/live']);
   });
 });
