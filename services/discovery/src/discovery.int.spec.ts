@@ -14,7 +14,7 @@ afterAll(() => discovery.stop());
 
 const entry = (index: number, of: Readonly<Record<string, unknown>> = {}) => ({
   cveID: `CVE-2026-${String(index).padStart(5, '0')}`,
-  ...{ dateAdded: '2026-06-10', dueDate: '2026-06-13', shortDescription: 'x', ...of },
+  ...{ dateAdded: '2026-06-08', dueDate: '2026-06-13', shortDescription: 'x', ...of },
 });
 const catalogue = (
   version: string,
@@ -62,6 +62,7 @@ describe('the KEV catalogue', () => {
       [catalogue('2026-06-12', flipped.slice(1)), 409, 'catalogue-shrinks', 'CVE-2026-00000'],
       [catalogue('2026-06-12', flipped, 500), 422, 'malformed-catalogue', 'count'],
       [catalogue('2026-06-09', flipped), 409, 'catalogue-older', 'dateReleased'],
+      [catalogue('2062-06-12', flipped), 409, 'catalogue-not-yet-valid', 'dateReleased'],
       [
         catalogue('2026-06-12', [...flipped, entry(501, { dueDate: 'soon' })]),
         ...([422, 'malformed-catalogue', 'vulnerabilities[501].dueDate'] as const),

@@ -1,5 +1,5 @@
 import { discovery } from '@patchtrail/contracts';
-import { inParts, kevChange, readKevCatalogue } from '../domain/kev.js';
+import { assertReleased, inParts, kevChange, readKevCatalogue } from '../domain/kev.js';
 import type { Tx } from './ports.js';
 
 const ENTRIES_PER_EVENT_MAX = 500;
@@ -13,10 +13,12 @@ export type KevImport = Readonly<{
 
 /**
  * Takes a KEV catalogue in place of the stored one and publishes what it changes.
- * @throws DomainError `malformed-catalogue`, `catalogue-shrinks`, `catalogue-older`
+ * @throws DomainError `malformed-catalogue`, `catalogue-not-yet-valid`, `catalogue-shrinks`,
+ *   `catalogue-older`
  */
 export async function importKev(tx: Tx, document: unknown, at: string): Promise<KevImport> {
   const catalogue = readKevCatalogue(document);
+  assertReleased(catalogue, at);
   const stored = await tx.signals.lockKev();
   const { added, changed } = kevChange(stored, catalogue);
   const news = [...added, ...changed];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { inParts, type KevEntry, kevChange, readKevCatalogue } from './kev.js';
+import { assertReleased, inParts, type KevEntry, kevChange, readKevCatalogue } from './kev.js';
 
 const item = (cveID: string, of: Readonly<Record<string, unknown>> = {}) => ({
   ...{ cveID, dateAdded: '2026-06-10', dueDate: '2026-06-13', vendorProject: 'v', ...of },
@@ -52,6 +52,16 @@ describe('a KEV catalogue', () => {
       'vulnerabilities[0].dueDate: is not a date',
     ],
     [
+      document([item('CVE-2026-0001', { dueDate: '2026-02-29' })]),
+      'vulnerabilities[0].dueDate: is not a date',
+    ],
+    [document([], { dateReleased: '2026-02-30T10:00:00Z' }), 'dateReleased: is not an instant'],
+    [document([]), 'vulnerabilities: must not be empty'],
+    [
+      document([item('CVE-2026-0001', { dateAdded: '2026-06-11' })]),
+      'vulnerabilities[0].dateAdded: must not be after dateReleased',
+    ],
+    [
       document([item('CVE-2026-0001', { dateAdded: 7 })]),
       'vulnerabilities[0].dateAdded: is malformed',
     ],
@@ -68,6 +78,14 @@ describe('a KEV catalogue', () => {
       expect.objectContaining({ code: 'malformed-catalogue', detail }),
     );
   });
+});
+
+it('a catalogue keeps a leap day, and one that is of the day', () => {
+  const leap = item('CVE-2024-0001', { dateAdded: '2024-02-29', dueDate: '2028-02-29' });
+  expect(readKevCatalogue(document([leap, item('CVE-2026-0001')])).entries).toMatchObject([
+    { dateAdded: '2024-02-29', dueDate: '2028-02-29' },
+    { dateAdded: '2026-06-10' },
+  ]);
 });
 
 describe('a newer catalogue', () => {
@@ -103,6 +121,21 @@ describe('a newer catalogue', () => {
     expect(() => kevChange(stored, older)).toThrow(
       expect.objectContaining({ code: 'catalogue-older' }),
     );
+  });
+
+  it('is not of the future, which would keep out all that come after it', () => {
+    const released = catalogue([entry('a')], '2026-06-12T00:00:00Z');
+    expect(() => {
+      assertReleased(released, '2026-06-10T23:59:59.999Z');
+    }).toThrow(
+      expect.objectContaining({
+        code: 'catalogue-not-yet-valid',
+        detail: 'dateReleased: 2026-06-12T00:00:00Z is in the future',
+      }),
+    );
+    expect(() => {
+      assertReleased(released, '2026-06-11T00:00:00.000Z');
+    }).not.toThrow();
   });
 
   it('travels in parts, at least one', () => {

@@ -27,7 +27,7 @@ export function readKevCatalogue(document: unknown): KevCatalogue {
   const catalogue = record(document, 'document');
   const catalogVersion = text(catalogue, 'catalogVersion', '', /^.{1,40}$/);
   const releasedAt = text(catalogue, 'dateReleased', '', INSTANT);
-  if (Number.isNaN(Date.parse(releasedAt))) throw malformed('dateReleased', 'is not an instant');
+  if (!isOnCalendar(releasedAt)) throw malformed('dateReleased', 'is not an instant');
   const list = catalogue['vulnerabilities'];
   if (!Array.isArray(list)) throw malformed('vulnerabilities', 'must be a list');
   const items: readonly unknown[] = list;
@@ -35,8 +35,11 @@ export function readKevCatalogue(document: unknown): KevCatalogue {
   if (catalogue['count'] !== items.length) {
     throw malformed('count', `must be ${items.length}, the length of the list`);
   }
+  // A list without entries would say of every CVE that nobody exploits it.
+  if (items.length === 0) throw malformed('vulnerabilities', 'must not be empty');
   const entries = items.map(entryOf);
   assertDistinct(entries);
+  assertAddedBefore(entries, releasedAt);
   return { catalogVersion, releasedAt, entries };
 }
 
@@ -64,6 +67,14 @@ function assertDistinct(entries: readonly KevEntry[]): void {
   });
 }
 
+/** Deadlines run from the day of the listing: one to come would put them off. */
+function assertAddedBefore(entries: readonly KevEntry[], releasedAt: string): void {
+  const late = entries.findIndex(({ dateAdded }) => dateAdded > releasedAt.slice(0, 10));
+  if (late !== -1) {
+    throw malformed(`vulnerabilities[${late}].dateAdded`, 'must not be after dateReleased');
+  }
+}
+
 function record(value: unknown, at: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw malformed(at, 'must be an object');
@@ -86,12 +97,30 @@ function text(
 
 function date(of: Readonly<Record<string, unknown>>, field: string, at: string): string {
   const value = text(of, field, at, /^\d{4}-\d{2}-\d{2}$/);
-  if (Number.isNaN(Date.parse(value))) throw malformed(`${at}.${field}`, 'is not a date');
+  if (!isOnCalendar(value)) throw malformed(`${at}.${field}`, 'is not a date');
   return value;
+}
+
+/** `Date.parse` takes 30 February for a day of March. */
+function isOnCalendar(text: string): boolean {
+  const ms = Date.parse(text);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 10) === text.slice(0, 10);
 }
 
 function malformed(field: string, rule: string): DomainError {
   return new DomainError('malformed-catalogue', `${field}: ${rule}`);
+}
+
+const CLOCK_SKEW_MS = 86_400_000;
+
+/**
+ * Refuses a catalogue from the future: every real one after it would be older.
+ * @throws DomainError `catalogue-not-yet-valid`
+ */
+export function assertReleased({ releasedAt }: KevCatalogue, now: string): void {
+  if (Date.parse(releasedAt) <= Date.parse(now) + CLOCK_SKEW_MS) return;
+  const detail = `dateReleased: ${releasedAt} is in the future`;
+  throw new DomainError('catalogue-not-yet-valid', detail);
 }
 
 export type KevChange = Readonly<{ added: readonly KevEntry[]; changed: readonly KevEntry[] }>;
