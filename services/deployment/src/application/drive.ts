@@ -1,4 +1,5 @@
 import { commandIdFrom, type StoredEvent } from '@patchtrail/event-store';
+import { hasExpired, hasPlannedRollback } from '../domain/wave-part.js';
 import type { Kind } from '../domain/wave-part-messages.js';
 import {
   type Cause,
@@ -6,6 +7,7 @@ import {
   type DriverDeps,
   readCreated,
   tellPart,
+  tellPartUntil,
   tellRollout,
 } from './driver.js';
 import { freezeCohort } from './freeze-cohort.js';
@@ -62,15 +64,16 @@ async function expireParts(deps: DriverDeps, cause: Cause, kind: Kind): Promise<
   const passed = deps.streams.rollouts.codec.decode(cause.event);
   const ring = passed.type === 'WaveDeadlinePassed' ? passed.data.ring : undefined;
   for (const name of partNamesOf(rollout, ring)) {
-    await tellPart(deps, cause, name, { type: 'ExpirePart', data: { kind } });
+    const command = { type: 'ExpirePart', data: { kind } } as const;
+    await tellPartUntil(deps, cause, name, command, (part) => hasExpired(part, kind));
   }
 }
 
 async function startRollbacks(deps: DriverDeps, cause: Cause): Promise<void> {
   const rollout = await readCreated(deps, cause);
   for (const name of partNamesOf(rollout)) {
-    const data = { epoch: rollout.epoch };
-    await tellPart(deps, cause, name, { type: 'StartRollback', data });
+    const command = { type: 'StartRollback', data: { epoch: rollout.epoch } } as const;
+    await tellPartUntil(deps, cause, name, command, hasPlannedRollback);
   }
 }
 

@@ -62,6 +62,24 @@ export async function tellRollout(
   await handle(deps.streams.rollouts, rolloutStream(cause.rolloutId), command, context);
 }
 
+/** More appends than a fleet of a million in one part takes. */
+const PIECES_MAX = 10_000;
+
+/** Tells a part again until it is done: what follows may be more than one append holds. */
+export async function tellPartUntil(
+  deps: DriverDeps,
+  cause: Cause,
+  name: PartName,
+  command: WavePartCommand,
+  isDone: (part: WavePart) => boolean,
+): Promise<WavePart> {
+  for (let piece = 0; piece < PIECES_MAX; piece += 1) {
+    const part = await tellPart(deps, cause, name, command, piece);
+    if (isDone(part)) return part;
+  }
+  throw new Error(`${partStream(name)} is not done after ${PIECES_MAX} of ${command.type}.`);
+}
+
 export async function tellPart(
   deps: DriverDeps,
   cause: Cause,

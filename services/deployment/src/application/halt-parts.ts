@@ -1,4 +1,5 @@
-import { type Cause, type DriverDeps, readCreated, tellPart, tellRollout } from './driver.js';
+import { hasStopped } from '../domain/wave-part.js';
+import { type Cause, type DriverDeps, readCreated, tellPartUntil, tellRollout } from './driver.js';
 import { partNamesOf } from './part-counts.js';
 
 /**
@@ -12,7 +13,8 @@ export async function haltParts(deps: DriverDeps, cause: Cause): Promise<void> {
   const { epoch } = rollout;
   let recalledCount = 0;
   for (const name of partNamesOf(rollout)) {
-    const part = await tellPart(deps, cause, name, { type: 'HaltPart', data: { epoch } });
+    const command = { type: 'HaltPart', data: { epoch } } as const;
+    const part = await tellPartUntil(deps, cause, name, command, hasStopped);
     if (part.status !== 'absent') recalledCount += part.recalledCount;
   }
   await tellRollout(deps, cause, { type: 'AcknowledgeHalt', data: { epoch, recalledCount } });

@@ -220,7 +220,7 @@ export function createWorld(o: {
     return [endpointIdOf(at), agent];
   };
 
-  const reportOf = (lease: LeaseOffer, outcome: number): OutcomeReport => {
+  const reportOf = (lease: LeaseOffer, outcome: number, detail = ''): OutcomeReport => {
     const { attemptId, endpointId, epoch, kind } = lease;
     const choices =
       kind === 'install'
@@ -231,7 +231,7 @@ export function createWorld(o: {
       ...{ attemptId, endpointId, epoch, outcome: chosen },
       class: chosen.endsWith('failed') ? 'maintainer-script' : '',
       transient: outcome % choices.length === 3,
-      detail: '',
+      detail,
       versions: [],
       deviceTime: new Date(clock).toISOString(),
     };
@@ -263,10 +263,10 @@ export function createWorld(o: {
       if (halted) assert.notEqual(answer, 'ok', 'an old epoch starts after the halt');
       if (answer === 'ok') agent.confirmed = true;
     },
-    report: async (index: number, by: number, outcome: number) => {
+    report: async (index: number, by: number, outcome: number, detail = '') => {
       const [endpointId, agent] = agentAt(index);
       if (agent.lease === null) return;
-      const report = reportOf(agent.lease, outcome);
+      const report = reportOf(agent.lease, outcome, detail);
       agent.lastReport = report;
       await answered(() => recordOutcome(replicaAt(by), report, context(endpointId)));
     },

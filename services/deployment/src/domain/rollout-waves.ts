@@ -125,6 +125,8 @@ function judged(
 }
 
 const TICKET_FAILURES_MAX = 100;
+/** A ticket is one append with what it is raised for; whole reports are in the parts' streams. */
+const TICKET_DETAIL_MAX = 500;
 
 export function ticket(
   ticketId: string,
@@ -137,7 +139,11 @@ export function ticket(
       ticketId,
       severity: 'critical',
       summary,
-      failures: failures.slice(0, TICKET_FAILURES_MAX),
+      failures: failures.slice(0, TICKET_FAILURES_MAX).map((failure) => {
+        // Not in the middle of a character of two halves.
+        const detail = failure.detail.slice(0, TICKET_DETAIL_MAX).replace(/[\uD800-\uDBFF]$/, '');
+        return { ...failure, detail };
+      }),
     },
   };
 }

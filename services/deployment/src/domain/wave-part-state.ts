@@ -203,7 +203,8 @@ function expired(part: PlannedPart, one: ExpiredEndpoint, kind: Kind, detail: st
 }
 
 function halted(part: PlannedPart, epoch: number, all: readonly StoppedEndpoint[]): PlannedPart {
-  const recalledCount = all.filter(({ attemptId }) => attemptId !== null).length;
+  const before = part.status === 'halted' ? part.recalledCount : 0;
+  const recalledCount = before + all.filter(({ attemptId }) => attemptId !== null).length;
   return { ...all.reduce(stopped, part), status: 'halted', epoch, recalledCount };
 }
 

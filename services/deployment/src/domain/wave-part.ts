@@ -1,4 +1,5 @@
 import { type Decider, DomainError } from '@patchtrail/event-sourcing';
+import { firstPiece } from './append-pieces.js';
 import { entriesOf, get } from './table.js';
 import { instantAfter, timerAt } from './timer.js';
 import type {
@@ -198,24 +199,45 @@ function elapse(data: Data<'ElapseTimer'>, part: PlannedPart): readonly WavePart
 }
 
 function expire(kind: Kind, part: PlannedPart): readonly WavePartEvent[] {
-  const expired = [...entriesOf(part.endpoints)]
-    .filter(([, endpoint]) => endpoint.kind === kind && endpoint.progress !== 'ended')
-    .map(([endpointId, endpoint]) => ({
-      endpointId,
-      attemptId: isInFlight(endpoint) ? endpoint.attemptId : null,
-    }));
+  const expired = unended(part, kind).map(([endpointId, endpoint]) => ({
+    endpointId,
+    attemptId: isInFlight(endpoint) ? endpoint.attemptId : null,
+  }));
   if (expired.length === 0) return [];
   const detail = `no report before the deadline of the ${kind === 'install' ? 'ring' : 'rollback'}`;
-  return [{ type: 'LeasesExpired', data: { kind, detail, expired } }];
+  return [{ type: 'LeasesExpired', data: { kind, detail, expired: firstPiece(expired) } }];
+}
+
+function unended(part: PlannedPart, kind: Kind): readonly [string, Endpoint][] {
+  return [...entriesOf(part.endpoints)].filter(
+    ([, endpoint]) => endpoint.kind === kind && endpoint.progress !== 'ended',
+  );
+}
+
+/** Nothing is left to expire. */
+export function hasExpired(part: WavePart, kind: Kind): boolean {
+  return part.status === 'absent' || unended(part, kind).length === 0;
 }
 
 function halt(epoch: number, part: PlannedPart): readonly WavePartEvent[] {
-  if (epoch <= part.epoch) return [];
-  // What has been confirmed runs to its end: it cannot be called back without harm.
-  const stopped = [...entriesOf(part.endpoints)]
-    .filter(([, { progress }]) => progress !== 'ended' && progress !== 'running')
-    .map(([endpointId, endpoint]) => stoppedBy(endpointId, endpoint));
-  return [{ type: 'PartHalted', data: { epoch, stopped } }];
+  const isFirst = epoch > part.epoch;
+  const isNext = epoch === part.epoch && part.status === 'halted';
+  const left = stoppable(part);
+  if (!isFirst && (!isNext || left.length === 0)) return [];
+  const stopped = left.map(([endpointId, endpoint]) => stoppedBy(endpointId, endpoint));
+  return [{ type: 'PartHalted', data: { epoch, stopped: firstPiece(stopped) } }];
+}
+
+/** What has been confirmed runs to its end: it cannot be called back without harm. */
+function stoppable(part: PlannedPart): readonly [string, Endpoint][] {
+  return [...entriesOf(part.endpoints)].filter(
+    ([, { progress }]) => progress !== 'ended' && progress !== 'running',
+  );
+}
+
+/** Nothing is left to stop. */
+export function hasStopped(part: WavePart): boolean {
+  return part.status !== 'halted' || stoppable(part).length === 0;
 }
 
 function stoppedBy(endpointId: string, endpoint: Endpoint): StoppedEndpoint {
@@ -231,11 +253,25 @@ function stoppedBy(endpointId: string, endpoint: Endpoint): StoppedEndpoint {
 }
 
 function startRollback(epoch: number, part: PlannedPart): readonly WavePartEvent[] {
-  if (part.status === 'rolling-back') return [];
-  if (part.status !== 'halted' || part.epoch !== epoch) throw new DomainError('part-not-halted');
-  if (inFlightCount(part) > 0) throw new DomainError('still-in-flight');
-  const endpoints = touchedBy(part);
-  return endpoints.length === 0 ? [] : [{ type: 'RollbackPlanned', data: { epoch, endpoints } }];
+  if (part.status !== 'rolling-back') {
+    if (part.status !== 'halted' || part.epoch !== epoch) throw new DomainError('part-not-halted');
+    if (inFlightCount(part) > 0) throw new DomainError('still-in-flight');
+  }
+  const left = unplanned(part);
+  if (left.length === 0) return [];
+  return [{ type: 'RollbackPlanned', data: { epoch, endpoints: firstPiece(left) } }];
+}
+
+function unplanned(part: WavePart): { endpointId: string; rollbackOf: string }[] {
+  if (part.status === 'absent') return [];
+  return touchedBy(part).filter(
+    ({ endpointId }) => get(part.endpoints, endpointId)?.kind === 'install',
+  );
+}
+
+/** Every endpoint that this rollout changed is to be rolled back. */
+export function hasPlannedRollback(part: WavePart): boolean {
+  return unplanned(part).length === 0;
 }
 
 /** Endpoints that this rollout changed, or may have changed. */
