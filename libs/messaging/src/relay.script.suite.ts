@@ -34,6 +34,6 @@ await runOutboxRelay({
     ...silentLog,
     error: ({ err }) => void stdout.write(`failed: ${String(err)}\n`),
   },
-  pace: { silenceMs: 1_000 },
+  pace: { silenceMs: 3_000 },
   signal: new AbortController().signal,
 }).done;

@@ -269,7 +269,7 @@ describe('the log in PostgreSQL', () => {
   });
 
   it('takes the partitions from a member that hangs in its handler', async () => {
-    const [hanging, healthy] = [await open({ silenceMs: 100 }), await open()];
+    const [hanging, healthy] = [await open({ silenceMs: 500 }), await open()];
     const topic = await topicOf(hanging, 1);
     const message = messageOf('key');
     await hanging.publish(topic, [message]);

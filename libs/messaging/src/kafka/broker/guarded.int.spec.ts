@@ -6,6 +6,8 @@ import { lane } from '@patchtrail/testing/lane';
 import { startGuarded } from './guarded.js';
 
 const THREADS = 16;
+/** They start one after the other, each beside those that keep the processors busy already. */
+const DEADLINE = { deadlineMs: 50_000 };
 /** A program all of whose threads want the processor. */
 const BUSY = `
 const { Worker } = require('node:worker_threads');
@@ -26,16 +28,17 @@ lane('a guarded program', missing, () => {
       const stats = readdirSync(folder).map((id) => readFileSync(`${folder}/${id}/stat`, 'utf8'));
       return stats.map((stat) => stat.replace(/^.*\) (.).*$/s, '$1'));
     };
-    const running = () => states().filter((state) => state === 'R').length;
+    const isBusy = () =>
+      expect(states().filter((state) => state === 'R').length).toBeGreaterThanOrEqual(THREADS);
     try {
-      await eventually(() => expect(running()).toBeGreaterThanOrEqual(THREADS));
+      await eventually(isBusy, DEADLINE);
       await program.suspend();
       expect(new Set(states())).toEqual(new Set(['T']));
       program.kill('SIGCONT');
-      await eventually(() => expect(running()).toBeGreaterThanOrEqual(THREADS));
+      await eventually(isBusy, DEADLINE);
     } finally {
       program.kill('SIGKILL');
       await program.ended;
     }
-  });
+  }, 120_000);
 });
