@@ -35,10 +35,14 @@ export async function replaceFile(path: string, text: string, mode = 0o600): Pro
   await syncFolder(dirname(path));
 }
 
-/** Appends and waits until the disk has it. */
-export async function appendDurably(path: string, text: string): Promise<void> {
+/**
+ * Appends and waits until the disk has it. What is behind the first `bytes` bytes is cut off before:
+ * the beginning of a write that failed, as on a full disk.
+ */
+export async function appendDurably(path: string, text: string, bytes = Infinity): Promise<void> {
   const file = await open(path, 'a', 0o600);
   try {
+    if ((await file.stat()).size > bytes) await file.truncate(bytes);
     await file.appendFile(text);
     await file.sync();
   } finally {

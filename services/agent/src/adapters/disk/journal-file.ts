@@ -37,15 +37,18 @@ export async function openJournal(stateDir: string, now: () => Date): Promise<Jo
     entries = newest(entries, attempts);
     attempts = fold();
   }
-  if (cut || (text !== '' && !text.endsWith('\n'))) {
-    await replaceFile(path, entries.map(lineOf).join(''));
-  }
+  const isWhole = text === '' || text.endsWith('\n');
+  const kept = cut || !isWhole ? entries.map(lineOf).join('') : text;
+  if (kept !== text) await replaceFile(path, kept);
+  let bytes = Buffer.byteLength(kept);
   return {
     attempts: () => attempts,
     append: async (draft) => {
       const entry: JournalEntry = { ...draft, at: now().toISOString() };
       const next = withEntry(attempts, entry);
-      await appendDurably(path, lineOf(entry));
+      const line = lineOf(entry);
+      await appendDurably(path, line, bytes);
+      bytes += Buffer.byteLength(line);
       attempts = next;
     },
   };
