@@ -76,8 +76,8 @@ const asking = (patchId: string, changes: object = {}) => ({
   remark: 'monthly',
   ...changes,
 });
-const open = (patchId: string, key = randomUUID()) =>
-  approval.send('POST', '/v1/approval-requests', { key, body: asking(patchId) });
+const open = (patchId: string, key = randomUUID(), by = 'pat') =>
+  approval.send('POST', '/v1/approval-requests', { by, key, body: asking(patchId) });
 const vote = (
   { body }: { body: Readonly<Record<string, unknown>> },
   by: string,
@@ -100,6 +100,8 @@ describe('a request', () => {
         policy: { policyId: 'built-in', rule: 'automatic' },
       },
     ]);
+    const elsewhere = await open(patches.optional.patchId, undefined, 'olga');
+    expect([elsewhere.status, elsewhere.body['code']]).toEqual([403, 'not-in-scope']);
   });
 
   it('for one inside department is granted by one approver, and published by value', async () => {

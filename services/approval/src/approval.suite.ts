@@ -25,6 +25,7 @@ const log = createLogger('approval-spec', 'silent');
 /** Who is who; a token is the person's name. */
 const PEOPLE: Readonly<Record<string, readonly [readonly Role[], readonly string[]]>> = {
   pat: [['platform-engineer'], ['*']],
+  olga: [['platform-engineer'], ['Operations']],
   ana: [['approver'], ['*']],
   bo: [['approver'], ['*']],
   cy: [['approver'], ['Finance']],

@@ -94,7 +94,8 @@ async function setUp(world: World = {}) {
     activePolicy: () => Promise.resolve(active),
   };
   const open = async (input: Partial<OpenRequestInput> = {}, given = context('pat')) => {
-    const whole = { patchIds: [BASH], scope: {}, planTemplateId: templateId, remark: '', ...input };
+    const asked = { patchIds: [BASH], scope: {}, planTemplateId: templateId, remark: '' };
+    const whole = { ...asked, departments: ['*'], ...input };
     const { requestId, outcome } = await openRequest(ports, whole, given);
     assert.ok(outcome.state.status !== 'absent');
     return { requestId, outcome, state: outcome.state, opening: outcome.state.opening };
@@ -243,7 +244,8 @@ describe('the policy in force', () => {
         yield await Promise.resolve(endpoint);
       },
     };
-    const input = { patchIds: [BASH], scope: {}, planTemplateId: streams.templateId, remark: '' };
+    const { templateId: planTemplateId } = streams;
+    const input = { patchIds: [BASH], scope: {}, planTemplateId, remark: '', departments: ['*'] };
     const ports = { ...streams, fleet, activePolicy: () => Promise.resolve(null) };
     const { outcome } = await openRequest(ports, input, context('pat'));
     assert.ok(outcome.state.status !== 'absent');
@@ -287,6 +289,23 @@ describe('the policy in force', () => {
     expect(state.status).toBe('open');
     expect(opening).toMatchObject({ policy: { rule: 'fail-closed' }, stages: [approvers(2)] });
     expect(opening.policy.reason).toContain('scope.departments: must have at most 1000 items');
+  });
+
+  it('grants nothing by itself in departments that the requester is not responsible for', async () => {
+    const endpoints = ['Finance', 'Operations'].map((department) => ({
+      department,
+      misses: [BASH],
+    }));
+    const { open, activate } = await setUp({ endpoints });
+    const within = { attributes: { department: 'Finance' } };
+    const asked = await open({ departments: ['Finance'] });
+    expect(asked.state.status).toBe('open');
+    await activate([rule('automatic', 'true', 0)]);
+    expect(await refusal(open({ departments: ['Finance'] }))).toBe(
+      'not-in-scope: scope: reaches Operations, and the policy asks nobody who is responsible for it',
+    );
+    const granted = await open({ departments: ['Finance'], scope: within });
+    expect(granted.state.status).toBe('granted');
   });
 
   it('is refused when a condition does not compile, by rule and place', async () => {

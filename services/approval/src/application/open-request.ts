@@ -42,6 +42,8 @@ export type OpenRequestInput = Readonly<{
   scope: Selector;
   planTemplateId: string;
   remark: string;
+  /** That the requester is responsible for; `*`: every department. */
+  departments: readonly string[];
 }>;
 
 type Opening = Extract<ApprovalRequestCommand, { type: 'OpenRequest' }>['data'];
@@ -87,6 +89,7 @@ async function opening(
   const policy = await policyInForce(ports);
   const facts = factsOf(actor, patches, impact, plan);
   const rule = ruleFor(policy.content, facts);
+  if (rule.stages.length === 0) checkReach(input.departments, impact.departments);
   return {
     requestedBy: actor,
     change,
@@ -140,6 +143,17 @@ function checkSize(change: Change): void {
   throw new DomainError(
     'change-too-large',
     `scope: the change must be at most ${String(CHANGE_BYTES_MAX)} bytes, it is ${String(bytes)}; select by attributes or groups`,
+  );
+}
+
+/** Where nobody is asked, nobody but the requester answers for the endpoints. */
+function checkReach(responsible: readonly string[], reached: readonly string[]): void {
+  if (responsible.includes('*')) return;
+  const outside = reached.find((department) => !responsible.includes(department));
+  if (outside === undefined) return;
+  throw new DomainError(
+    'not-in-scope',
+    `scope: reaches ${outside}, and the policy asks nobody who is responsible for it`,
   );
 }
 

@@ -21,6 +21,7 @@ import {
   snapshot,
   UUID,
   withEtag,
+  Summary,
 } from '@patchtrail/platform';
 import { activatePolicy, proposePolicy } from '../../application/change-policies.js';
 import { policyStreamOf } from '../../application/ports.js';
@@ -37,6 +38,7 @@ const named = (policyId: string) => `approval policy ${policyId}`;
 export class ApprovalPoliciesController {
   constructor(@Inject(APPROVAL_CONTEXT) private readonly context: ApprovalContext) {}
 
+  @Summary('Propose a policy; it applies once somebody else activates it.')
   @Post()
   @For('platform-engineer')
   @Answers(ApprovalPolicyAnswer)
@@ -52,6 +54,7 @@ export class ApprovalPoliciesController {
     return answer(policyId, outcome, reply);
   }
 
+  @Summary('Activate a policy that somebody else has proposed.')
   @Post(':id/activation')
   @HttpCode(200)
   @For('platform-engineer', 'approver')
@@ -71,6 +74,7 @@ export class ApprovalPoliciesController {
     return answer(id, outcome, reply);
   }
 
+  @Summary('Approval policies.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(ApprovalPolicyRow)
@@ -84,6 +88,7 @@ export class ApprovalPoliciesController {
     );
   }
 
+  @Summary('An approval policy.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(ApprovalPolicyAnswer)

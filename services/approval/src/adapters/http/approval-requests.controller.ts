@@ -1,5 +1,5 @@
 import { Body, Get, HttpCode, Inject, Post, Query } from '@nestjs/common';
-import type { Principal } from '@patchtrail/auth';
+import type { Person, Principal } from '@patchtrail/auth';
 import { type Handled, load } from '@patchtrail/event-store';
 import {
   Answers,
@@ -23,6 +23,7 @@ import {
   snapshot,
   UUID,
   withEtag,
+  Summary,
 } from '@patchtrail/platform';
 import { recordDecision, withdrawRequest } from '../../application/decide-request.js';
 import { openRequest } from '../../application/open-request.js';
@@ -44,21 +45,24 @@ const named = (requestId: string) => `approval request ${requestId}`;
 export class ApprovalRequestsController {
   constructor(@Inject(APPROVAL_CONTEXT) private readonly context: ApprovalContext) {}
 
+  @Summary('Ask for the approval of patches for a scope of endpoints.')
   @Post()
   @For('platform-engineer')
   @Answers(ApprovalRequestAnswer)
   async open(
     @Body() body: OpenRequestDto,
+    @Caller() caller: Principal,
     @Command() { context, idempotency }: CommandInput,
     @Reply() reply: HttpReply,
   ) {
     await claim(this.context.db, idempotency);
     const opened = await refusing('approval request', () =>
-      openRequest(this.context, inputOf(body), context),
+      openRequest(this.context, inputOf(body, personOf(caller)), context),
     );
     return answer(opened.requestId, opened.outcome, reply);
   }
 
+  @Summary('Approval requests, newest first.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(ApprovalRequestRow)
@@ -70,6 +74,7 @@ export class ApprovalRequestsController {
     return snapshot(paged(rows, page, filter, requestCursor), facts);
   }
 
+  @Summary('An approval request, its stages and the votes.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(ApprovalRequestAnswer)
@@ -82,6 +87,7 @@ export class ApprovalRequestsController {
     return snapshot(requestView(id, revision, state), { asOf, position, lagMs: 0 });
   }
 
+  @Summary('Approve or reject the change that has this digest.')
   @Post(':id/decisions')
   @HttpCode(200)
   // Everybody with a role: who may decide is for the request's own rules, which say why not.
@@ -106,6 +112,7 @@ export class ApprovalRequestsController {
     return answer(id, outcome, reply);
   }
 
+  @Summary("Withdraw an open request of one's own.")
   @Post(':id/withdrawal')
   @HttpCode(200)
   @For('platform-engineer', 'approver')
@@ -126,8 +133,11 @@ export class ApprovalRequestsController {
   }
 }
 
-function inputOf({ patchIds, scope, planTemplateId, remark }: OpenRequestDto) {
-  return { patchIds, scope, planTemplateId, remark };
+function inputOf(
+  { patchIds, scope, planTemplateId, remark }: OpenRequestDto,
+  { departments }: Person,
+) {
+  return { patchIds, scope, planTemplateId, remark, departments };
 }
 
 function answer(

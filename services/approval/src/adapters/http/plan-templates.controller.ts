@@ -21,6 +21,7 @@ import {
   snapshot,
   UUID,
   withEtag,
+  Summary,
 } from '@patchtrail/platform';
 import { definePlanTemplate, revisePlanTemplate } from '../../application/change-templates.js';
 import { templateStreamOf } from '../../application/ports.js';
@@ -37,6 +38,7 @@ const named = (templateId: string) => `plan template ${templateId}`;
 export class PlanTemplatesController {
   constructor(@Inject(APPROVAL_CONTEXT) private readonly context: ApprovalContext) {}
 
+  @Summary('Define a rollout plan that requests can name.')
   @Post()
   @For('platform-engineer')
   @Answers(PlanTemplateAnswer)
@@ -52,6 +54,7 @@ export class PlanTemplatesController {
     return answer(templateId, outcome, reply);
   }
 
+  @Summary('Add a revision to a plan template.')
   @Post(':id/revisions')
   @HttpCode(200)
   @For('platform-engineer')
@@ -71,6 +74,7 @@ export class PlanTemplatesController {
     return answer(id, outcome, reply);
   }
 
+  @Summary('Plan templates.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(PlanTemplateRow)
@@ -84,6 +88,7 @@ export class PlanTemplatesController {
     );
   }
 
+  @Summary('A plan template.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(PlanTemplateAnswer)
