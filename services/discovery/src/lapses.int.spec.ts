@@ -251,10 +251,16 @@ describe('a patch that no archive carries any more', () => {
     expect(events.map(({ type }) => type.split('.').at(-2))).toEqual([
       'FeedSynced',
       'PatchWithdrawn',
+      // Who holds it for superseded learns in its own order that it is so no more.
+      'PatchWithdrawn',
       'PatchRevised',
       'ApplicabilityChanged',
       'ApplicabilityChanged',
     ]);
+    expect(events[2]?.data).toEqual({
+      patchId: events[3]?.data['patchId'],
+      reason: 'the patch that superseded hello@1.2-1 is withdrawn',
+    });
     expect(await patch('1.3-1')).toMatchObject({ status: 'withdrawn', endpoints: {} });
     expect(await patch('1.2-1')).toMatchObject({ status: 'available', supersededBy: null });
   });

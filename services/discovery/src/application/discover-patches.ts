@@ -111,6 +111,7 @@ async function record(
   { patchId, ...content }: FoundPatch,
   at: string,
 ): Promise<void> {
+  await tx.patches.lockLine(candidate);
   const known = await tx.patches.find(patchId);
   const contentDigest = digestOf(content);
   const { patch: before = null, returning = false } = known ?? {};
@@ -129,8 +130,14 @@ async function record(
 }
 
 async function publish(tx: Tx, patch: Patch, known: PatchRow | null): Promise<void> {
+  const subject = { kind: 'patch', id: patch.patchId };
+  // A revision alone brings back what others hold for withdrawn, not what they hold for superseded.
+  if (known !== null && known.returning && !known.withdrawn) {
+    const reason = `the patch that superseded ${patch.vendorKey} is withdrawn`;
+    await tx.publish(discovery.PatchWithdrawn, subject, { patchId: patch.patchId, reason });
+  }
   const event = known === null ? discovery.PatchDiscovered : discovery.PatchRevised;
-  await tx.publish(event, { kind: 'patch', id: patch.patchId }, patch);
+  await tx.publish(event, subject, patch);
 }
 
 async function supersede(tx: Tx, candidate: Candidate): Promise<void> {

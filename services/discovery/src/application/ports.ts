@@ -154,8 +154,8 @@ export type SourceStore = Readonly<{
   ): Promise<readonly (IndexPackage & Readonly<{ sourceId: string }>)[]>;
 }>;
 
-/** `returning`: it, or what had superseded it, is withdrawn. */
-export type PatchRow = Readonly<{ patch: Patch; returning: boolean }>;
+/** `returning`: it, or what had superseded it, is withdrawn; `withdrawn`: it is. */
+export type PatchRow = Readonly<{ patch: Patch; returning: boolean; withdrawn: boolean }>;
 
 /** A patch with the versions of its source package that archives of its line carry. */
 export type UnlistedPatch = PatchKey & Readonly<{ patchId: string; onOffer: readonly string[] }>;
@@ -167,6 +167,8 @@ export type ArchiveLines = readonly Readonly<{
 }>[];
 
 export type PatchStore = Readonly<{
+  /** Of two that record versions of a line, the second waits here and then sees the first's. */
+  lockLine(line: PatchLine): Promise<void>;
   find(patchId: string): Promise<PatchRow | null>;
   put(patch: Patch, line: PatchLine): Promise<void>;
   /** Where the patch is on offer; true if that is news. */

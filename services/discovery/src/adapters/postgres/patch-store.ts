@@ -15,9 +15,11 @@ import { lapsedPatches, RETURNING } from './lapsed-patches.js';
 
 export function patchStore(sql: Sql): PatchStore {
   return {
+    lockLine: (line) => lockLine(sql, line),
     find: async (patchId) => {
       const [row] = await sql.rows<PatchRow>(
-        `SELECT p.content AS patch, ${RETURNING} AS returning
+        `SELECT p.content AS patch, ${RETURNING} AS returning,
+                p.withdrawn_at IS NOT NULL AS withdrawn
            FROM patches p WHERE p.patch_id = $1 FOR NO KEY UPDATE`,
         [patchId],
       );
@@ -77,6 +79,12 @@ export function patchStore(sql: Sql): PatchStore {
       );
     },
   };
+}
+
+async function lockLine(sql: Sql, { vendor, release, sourcePackage }: PatchLine): Promise<void> {
+  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('patches/line/' || $1, 0))`, [
+    JSON.stringify([vendor, release, sourcePackage]),
+  ]);
 }
 
 async function putPatch(sql: Sql, patch: Patch, line: PatchLine): Promise<void> {
