@@ -2,7 +2,7 @@ import 'reflect-metadata';
 
 export { Api, BodyLimit, For, ForAnyone, ForEndpoints } from './http/access.js';
 export { type AccessOptions, accessProviders, ownEndpoint, personOf } from './http/access-guard.js';
-export { Answers, named, Shows, ShowsList } from './http/answers.js';
+export { Answers, named, Shows, ShowsList, Summary } from './http/answers.js';
 export {
   type DtoClass,
   Flag,

@@ -19,6 +19,7 @@ import {
   Shows,
   ShowsList,
   snapshot,
+  Summary,
   Text,
 } from '../index.js';
 import { as, key, verifyToken } from './things.fixture.js';
@@ -34,19 +35,23 @@ class BikeQuery {
 
 @Api('v1/bikes')
 class BikesController {
-  @Get() @ForAnyone() @ShowsList(Bike, { total: Type.Integer() }) list() {
+  @Summary('Shows something.')
+  @Get()
+  @ForAnyone()
+  @ShowsList(Bike, { total: Type.Integer() })
+  list() {
     return snapshot({ items: [bike], nextPageToken: null, total: 1 }, facts);
   }
-  @Get('best') @ForAnyone() @Shows(Bike) best() {
+  @Summary('Shows something.') @Get('best') @ForAnyone() @Shows(Bike) best() {
     return snapshot(bike, facts);
   }
-  @Get('sent') @ForAnyone() @Answers(Bike, { orNothing: true }) sent(
+  @Summary('Shows something.') @Get('sent') @ForAnyone() @Answers(Bike, { orNothing: true }) sent(
     @Query() { answer }: BikeQuery,
     @Reply() reply: HttpReply,
   ): unknown {
     return answer === 'nothing' ? noContent(reply) : JSON.parse(answer);
   }
-  @Post('races') @HttpCode(200) @For('auditor') @Answers(Wheel) race(
+  @Summary('Does something.') @Post('races') @HttpCode(200) @For('auditor') @Answers(Wheel) race(
     @Command() command: CommandInput,
   ) {
     return { size: command.context.commandId.length };
@@ -132,7 +137,11 @@ describe('what a route answers', () => {
   it('has one schema for each name', async () => {
     @Api('v1/trikes')
     class TrikesController {
-      @Get() @ForAnyone() @Answers(named('Wheel', Type.Object({}))) get() {
+      @Summary('Shows something.')
+      @Get()
+      @ForAnyone()
+      @Answers(named('Wheel', Type.Object({})))
+      get() {
         return {};
       }
     }
@@ -144,7 +153,11 @@ describe('what a route answers', () => {
   it('cannot take the name of a body', async () => {
     @Api('v1/trikes')
     class TrikesController {
-      @Get() @ForAnyone() @Answers(named('Problem', Type.Object({}))) get() {
+      @Summary('Shows something.')
+      @Get()
+      @ForAnyone()
+      @Answers(named('Problem', Type.Object({})))
+      get() {
         return {};
       }
     }
@@ -182,7 +195,7 @@ describe('answers that are checked', () => {
   it('may be nothing only where the route says so', async () => {
     @Api('v1/trikes')
     class TrikesController {
-      @Get() @ForAnyone() @Answers(Bike) get() {
+      @Summary('Shows something.') @Get() @ForAnyone() @Answers(Bike) get() {
         return null;
       }
     }
@@ -196,7 +209,7 @@ describe('answers that are checked', () => {
   it('are refused where the route does not say what it answers', async () => {
     @Api('v1/trikes')
     class TrikesController {
-      @Get() @ForAnyone() get() {
+      @Summary('Shows something.') @Get() @ForAnyone() get() {
         return {};
       }
     }

@@ -1,6 +1,12 @@
 import { Count, Instant, nullable } from '@patchtrail/contracts';
+import { ApiOperation } from '@nestjs/swagger';
 import { CloneType, type TProperties, type TSchema, Type } from '@sinclair/typebox';
 import { noteAnswer } from './route-facts.js';
+
+/** What a route does or shows, in a sentence; a documented route needs one. */
+export function Summary(sentence: string): MethodDecorator {
+  return ApiOperation({ summary: sentence });
+}
 
 /**
  * What a route answers when it succeeds. `orNothing`: or 204, when there is nothing to say.

@@ -20,6 +20,7 @@ import {
   Optional,
   OrNull,
   Shaped,
+  Summary,
   Uuid,
   Whole,
   writeOpenApi,
@@ -60,6 +61,33 @@ describe('the document', () => {
       '/v1/things:enrol',
       '/v1/things:import',
     ]);
+  });
+
+  it('says what each route does', () => {
+    const summaries = [...JSON.stringify(document.paths).matchAll(/"summary":"([^"]*)"/g)];
+    expect(new Set(summaries.map(([, summary]) => summary))).toEqual(
+      new Set(['Shows something.', 'Does something.', 'Puts something.', 'Changes something.']),
+    );
+  });
+
+  it('has no route that does not say what it does', async () => {
+    @Api('v1/silent')
+    class SilentController {
+      @Get(':id') @ForAnyone() get() {
+        return {};
+      }
+    }
+    @Module({})
+    class SilentModule {}
+    const module = {
+      module: SilentModule,
+      controllers: [SilentController],
+      providers: accessProviders({ verifyToken }),
+    };
+    const docs = [{ name: 'silent', title: 'Silent', module }];
+    await expect(
+      createHttpApp({ modules: [module], docs, log: createLogger('spec', 'silent') }),
+    ).rejects.toThrow('Routes without @Summary: GET /v1/silent/{id}');
   });
 
   it('holds the headers that the decorators ask for', () => {
@@ -150,10 +178,13 @@ describe('schemas of the contracts', () => {
 
   @Api('v1/shaped')
   class ShapedController {
-    @Post() @For('auditor') post(@Body() body: ShapedBody, @Command() command: CommandInput) {
+    @Summary('Does something.') @Post() @For('auditor') post(
+      @Body() body: ShapedBody,
+      @Command() command: CommandInput,
+    ) {
       return { body, command };
     }
-    @Get() @ForAnyone() get() {
+    @Summary('Shows something.') @Get() @ForAnyone() get() {
       return {};
     }
   }

@@ -59,6 +59,8 @@ export function documentOf(app: INestApplication, { title, module }: ApiDoc): Ap
     operationIdFactory: (controller, method) =>
       `${controller.replace(/Controller$/, '')}_${method}`,
   });
+  const silent = withoutSummary(document);
+  if (silent.length > 0) throw new Error(`Routes without @Summary: ${silent.join(', ')}`);
   const { value: paths, schemas: answers } = hoistNamed(document.paths);
   const schemas = { ...closedBodies(document), Problem: PROBLEM };
   for (const [name, schema] of answers) {
@@ -72,6 +74,16 @@ export function documentOf(app: INestApplication, { title, module }: ApiDoc): Ap
 }
 
 type Schemas = Record<string, unknown>;
+
+function withoutSummary({ paths }: OpenAPIObject): readonly string[] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.entries<unknown>({ ...item }).flatMap(([method, operation]) => {
+      const isSilent =
+        typeof operation === 'object' && operation !== null && !('summary' in operation);
+      return isSilent ? [`${method.toUpperCase()} ${path}`] : [];
+    }),
+  );
+}
 
 /** A field that a body's class does not have is refused, so its schema says so too. */
 function closedBodies({ paths, components }: OpenAPIObject): Schemas {

@@ -12,7 +12,7 @@ import type { Principal } from '@patchtrail/auth';
 import { Count, Instant, literals, nullable } from '@patchtrail/contracts';
 import { Type } from '@sinclair/typebox';
 import { Api, For } from './access.js';
-import { Answers, named, Shows, ShowsList } from './answers.js';
+import { Answers, named, Shows, ShowsList, Summary } from './answers.js';
 import { Text } from './fields.js';
 import { claim } from './idempotency.js';
 import { paged, pageOf, PageQuery } from './paging.js';
@@ -99,6 +99,7 @@ export function parkedMessagesController(service: string): ClassOf {
   class ParkedMessagesController {
     constructor(@Inject(PARKED_SOURCES) private readonly sources: ParkedSources) {}
 
+    @Summary('What stands still until somebody acts.')
     @Get()
     @For('platform-engineer', 'auditor')
     @ShowsList(ParkedMessage, { replays: Type.Array(ParkedReplay) })
@@ -111,6 +112,7 @@ export function parkedMessagesController(service: string): ClassOf {
       return shown({ items: items.map(itemView), nextPageToken, replays: replays.map(replayView) });
     }
 
+    @Summary('Something that stands still, why, and its content.')
     @Get(':id')
     @For('platform-engineer', 'auditor')
     @Shows(WholeParkedMessage)
@@ -119,6 +121,7 @@ export function parkedMessagesController(service: string): ClassOf {
       return shown({ ...itemView(item), payload });
     }
 
+    @Summary('Try something that stands still again, and what waits behind it.')
     @Post(':id/replays')
     @HttpCode(200)
     @For('platform-engineer')

@@ -40,6 +40,7 @@ import {
   PageQuery,
   readyReport,
   Reply,
+  Summary,
   Text,
   Whole,
   withEtag,
@@ -84,13 +85,15 @@ export class ThingQuery extends PageQuery {
 
 @Api('v1/things')
 class ThingsController {
-  @Get() @For('auditor', 'approver') list(@Query() query: ThingQuery) {
+  @Summary('Shows something.') @Get() @For('auditor', 'approver') list(@Query() query: ThingQuery) {
     return query;
   }
-  @Get('whoami') @For('auditor', 'approver') whoami(@Caller() caller: Principal) {
+  @Summary('Shows something.') @Get('whoami') @For('auditor', 'approver') whoami(
+    @Caller() caller: Principal,
+  ) {
     return caller;
   }
-  @Get(':id') @For('auditor') get(
+  @Summary('Shows something.') @Get(':id') @For('auditor') get(
     @Id() id: string,
     @AsOf() asOf: string | undefined,
     @Reply() reply: HttpReply,
@@ -99,35 +102,47 @@ class ThingsController {
     withEtag(reply, 7);
     return { id, asOf: asOf ?? null };
   }
-  @Post() @For('platform-engineer') make(@Body() body: PlanBody, @Command() command: CommandInput) {
+  @Summary('Does something.') @Post() @For('platform-engineer') make(
+    @Body() body: PlanBody,
+    @Command() command: CommandInput,
+  ) {
     return { body, command };
   }
-  @Post(':id/sync') @HttpCode(200) @For('platform-engineer') sync(
+  @Summary('Does something.') @Post(':id/sync') @HttpCode(200) @For('platform-engineer') sync(
     @Command() command: CommandInput,
   ) {
     return command;
   }
-  @Post(':id/halts') @For('approver') halt(
+  @Summary('Does something.') @Post(':id/halts') @For('approver') halt(
     @IfMatch() revision: number | '*',
     @Command() command: CommandInput,
   ) {
     return { revision, key: command.idempotency?.key };
   }
-  @Patch(':id') @For('approver') change(
+  @Summary('Changes something.') @Patch(':id') @For('approver') change(
     @Body() body: Cap,
     @IfMatch() revision: number | '*',
     @Command() command: CommandInput,
   ) {
     return { body, revision, idempotency: command.idempotency };
   }
-  @Put(':id/report') @ForEndpoints() report(@Id() id: string, @Caller() caller: Principal) {
+  @Summary('Puts something.') @Put(':id/report') @ForEndpoints() report(
+    @Id() id: string,
+    @Caller() caller: Principal,
+  ) {
     ownEndpoint(caller, id);
     return { ok: true };
   }
-  @Put(':id/lease') @ForEndpoints() lease(@Id() id: string, @Reply() reply: HttpReply) {
+  @Summary('Puts something.') @Put(':id/lease') @ForEndpoints() lease(
+    @Id() id: string,
+    @Reply() reply: HttpReply,
+  ) {
     return id === OTHER ? { id } : noContent(reply);
   }
-  @Post('errors') @For('approver') fail(@Body() body: Cap, @Command() command: CommandInput) {
+  @Summary('Does something.') @Post('errors') @For('approver') fail(
+    @Body() body: Cap,
+    @Command() command: CommandInput,
+  ) {
     if (body.value === 1) throw new DomainError('already-decided', 'The request is decided.');
     if (body.value === 2) throw new DomainError('self-approval');
     if (body.value === 3) throw new WrongExpectedRevision('thing-1', 1, 2);
@@ -138,10 +153,13 @@ class ThingsController {
 
 @Api('v1')
 class EnrolmentController {
-  @Post('things:enrol') @ForAnyone() enrol(@Body() body: Cap, @Command() command: CommandInput) {
+  @Summary('Does something.') @Post('things:enrol') @ForAnyone() enrol(
+    @Body() body: Cap,
+    @Command() command: CommandInput,
+  ) {
     return { value: body.value, actor: command.context.actor };
   }
-  @Post('things:import') @BodyLimit(3_000) @ForAnyone() import(
+  @Summary('Does something.') @Post('things:import') @BodyLimit(3_000) @ForAnyone() import(
     @Body() body: PlanBody,
     @Command() command: CommandInput,
   ) {

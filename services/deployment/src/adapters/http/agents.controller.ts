@@ -12,6 +12,7 @@ import {
   noContent,
   ownEndpoint,
   Reply,
+  Summary,
 } from '@patchtrail/platform';
 import { offerLease } from '../../application/offer-lease.js';
 import { LeaseAnswer } from './answers.js';
@@ -24,6 +25,7 @@ export class AgentsController {
   constructor(@Inject(DEPLOYMENT_CONTEXT) private readonly context: DeploymentContext) {}
 
   /** The endpoint's lease; 204 while there is nothing for it to do. */
+  @Summary('What the endpoint shall do next, if anything.')
   @Put(':endpointId/lease')
   @ForEndpoints()
   @Answers(LeaseAnswer, { orNothing: true })

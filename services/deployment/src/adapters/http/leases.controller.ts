@@ -9,6 +9,7 @@ import {
   ForEndpoints,
   Id,
   invalidField,
+  Summary,
 } from '@patchtrail/platform';
 import { confirmLease, recordOutcome } from '../../application/report.js';
 import { ConfirmedAnswer, RecordedOutcomeAnswer } from './answers.js';
@@ -21,6 +22,7 @@ export class LeasesController {
   constructor(@Inject(DEPLOYMENT_CONTEXT) private readonly context: DeploymentContext) {}
 
   /** 200 is the permission to start; anything else forbids it. */
+  @Summary('Confirm, right before installing, that the lease still holds.')
   @Put(':attemptId/confirmation')
   @ForEndpoints()
   @Answers(ConfirmedAnswer)
@@ -36,6 +38,7 @@ export class LeasesController {
   }
 
   /** 200 once the report is in the stream; the same report again changes nothing. */
+  @Summary('Report what became of a lease.')
   @Put(':attemptId/outcome')
   @ForEndpoints()
   @Answers(RecordedOutcomeAnswer)

@@ -1,5 +1,14 @@
 import { Get, Inject, Query } from '@nestjs/common';
-import { Api, For, paged, pageOf, PageQuery, ShowsList, snapshot } from '@patchtrail/platform';
+import {
+  Api,
+  For,
+  paged,
+  pageOf,
+  PageQuery,
+  ShowsList,
+  snapshot,
+  Summary,
+} from '@patchtrail/platform';
 import { RefusedReportRow } from './answers.js';
 import { DEPLOYMENT_CONTEXT, type DeploymentContext } from './deployment-context.js';
 
@@ -10,6 +19,7 @@ export class RefusedReportsController {
   constructor(@Inject(DEPLOYMENT_CONTEXT) private readonly context: DeploymentContext) {}
 
   /** What agents reported and nobody took, newest first. */
+  @Summary('Reports of agents that were refused, newest first.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(RefusedReportRow)

@@ -18,6 +18,7 @@ import {
   ShowsList,
   snapshot,
   withEtag,
+  Summary,
 } from '@patchtrail/platform';
 import {
   cancelRollout,
@@ -39,6 +40,7 @@ const named = (id: string) => `rollout ${id}`;
 export class RolloutsController {
   constructor(@Inject(DEPLOYMENT_CONTEXT) private readonly context: DeploymentContext) {}
 
+  @Summary('Rollouts, newest first.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(RolloutRow)
@@ -53,6 +55,7 @@ export class RolloutsController {
     );
   }
 
+  @Summary('A rollout, its rings and where each of them stands.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(RolloutAnswer)
@@ -64,6 +67,7 @@ export class RolloutsController {
     return snapshot(view, { asOf, position, lagMs: 0, partial: isCut ? [CUT] : [] });
   }
 
+  @Summary('Halt a rollout: nobody gets a lease any more.')
   @Post(':id/halts')
   @HttpCode(200)
   @For('platform-engineer')
@@ -78,6 +82,7 @@ export class RolloutsController {
     return this.operate(haltRollout, { id, body, ifMatch, command, reply });
   }
 
+  @Summary('Roll a halted rollout back: touched endpoints get their prior versions.')
   @Post(':id/rollbacks')
   @HttpCode(200)
   @For('platform-engineer')
@@ -92,6 +97,7 @@ export class RolloutsController {
     return this.operate(requestRollback, { id, body, ifMatch, command, reply });
   }
 
+  @Summary('Cancel a rollout: what has not begun is skipped.')
   @Post(':id/cancellation')
   @HttpCode(200)
   @For('platform-engineer')

@@ -19,6 +19,7 @@ import {
   ShowsList,
   snapshot,
   Text,
+  Summary,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
@@ -40,6 +41,7 @@ class DefineGroup {
 export class DeviceGroupsController {
   constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
 
+  @Summary('Define a group of endpoints by a selector.')
   @Post()
   @For('platform-engineer')
   @Answers(DefinedGroupAnswer)
@@ -50,6 +52,7 @@ export class DeviceGroupsController {
     });
   }
 
+  @Summary('Device groups.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(DeviceGroupRow)
@@ -60,6 +63,7 @@ export class DeviceGroupsController {
     return snapshot(data, { position: null, lagMs: 0 });
   }
 
+  @Summary('A device group and the endpoints that are in it now.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(DeviceGroupAnswer)

@@ -36,6 +36,7 @@ import {
   Text,
   TextMap,
   withEtag,
+  Summary,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { changeAttributes, retireEndpoint } from '../../application/change-endpoint.js';
@@ -81,6 +82,7 @@ class RetireEndpoint {
 export class EndpointsController {
   constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
 
+  @Summary('Endpoints of the departments of who asks.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(EndpointRow)
@@ -100,6 +102,7 @@ export class EndpointsController {
     return snapshot(data, { position: null, lagMs: 0 });
   }
 
+  @Summary('An endpoint, its inventory and the patches that concern it.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(EndpointAnswer)
@@ -111,6 +114,7 @@ export class EndpointsController {
     return snapshot(details, { position: null, lagMs: 0 });
   }
 
+  @Summary('Change attributes of an endpoint.')
   @Patch(':id')
   @For('platform-engineer')
   @Answers(ChangedEndpointAnswer)
@@ -134,6 +138,7 @@ export class EndpointsController {
     return { endpointId: id, revision };
   }
 
+  @Summary('Report what is installed, held back and on offer on the endpoint.')
   @Put(':id/inventory')
   @ForEndpoints()
   @BodyLimit(INVENTORY_BYTES_MAX)
@@ -152,6 +157,7 @@ export class EndpointsController {
     return taken;
   }
 
+  @Summary('Retire an endpoint: it is patched no longer, and its agent is refused.')
   @Post(':id/retirement')
   @HttpCode(200)
   @For('platform-engineer')

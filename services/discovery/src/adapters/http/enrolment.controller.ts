@@ -24,6 +24,7 @@ import {
   Text,
   TextMap,
   Whole,
+  Summary,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
@@ -87,6 +88,7 @@ export class EnrolmentTokensController {
   constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
 
   /** The token is in this answer and nowhere else. */
+  @Summary('Issue a one-time token with which an endpoint enrols; it is shown this once.')
   @Post()
   @For('platform-engineer')
   @Answers(IssuedTokenAnswer)
@@ -120,6 +122,7 @@ export class EnrolmentController {
   constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
 
   /** The one-time token is the check. */
+  @Summary('Enrol an endpoint with a one-time token.')
   @Post()
   @ForAnyone()
   @Answers(EnrolledAnswer)

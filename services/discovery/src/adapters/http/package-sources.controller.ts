@@ -16,6 +16,7 @@ import {
   ShowsList,
   snapshot,
   Text,
+  Summary,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
@@ -57,6 +58,7 @@ export class PackageSourcesController {
     @Inject(ARCHIVE) private readonly archive: Archive,
   ) {}
 
+  @Summary('Admit an archive of packages with the keys that sign its index.')
   @Post()
   @For('platform-engineer')
   @BodyLimit(2 * KEYRING_CHARACTERS_MAX)
@@ -70,6 +72,7 @@ export class PackageSourcesController {
     });
   }
 
+  @Summary('Admitted package sources.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(PackageSourceAnswer)
@@ -80,6 +83,7 @@ export class PackageSourcesController {
     return snapshot(data, { position: null, lagMs: 0 });
   }
 
+  @Summary('A package source and what became of its last sync.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(PackageSourceAnswer)
@@ -90,6 +94,7 @@ export class PackageSourcesController {
   }
 
   /** Fetches the archive now. What it serves is taken into force as a whole, or not at all. */
+  @Summary('Fetch the index of a source now instead of when it is due.')
   @Post(':id/syncs')
   @HttpCode(200)
   @For('platform-engineer')

@@ -13,6 +13,7 @@ import {
   ShowsList,
   snapshot,
   Text,
+  Summary,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { findPatch, listPatches } from '../postgres/patch-queries.js';
@@ -28,6 +29,7 @@ class PatchesQuery extends PageQuery {
 export class PatchesController {
   constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
 
+  @Summary('Patches that were ever discovered.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(PatchAnswer)
@@ -40,6 +42,7 @@ export class PatchesController {
     return snapshot(data, { position: null, lagMs: 0 });
   }
 
+  @Summary('A patch with its packages and CVEs.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(PatchAnswer)

@@ -10,6 +10,7 @@ import {
   OneOf,
   Shows,
   snapshot,
+  Summary,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { importKev } from '../../application/import-kev.js';
@@ -29,6 +30,7 @@ class ImportSignal {
 export class ThreatSignalsController {
   constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
 
+  @Summary('Catalogues of threat signals that were imported.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(ThreatSignalsAnswer)
@@ -42,6 +44,7 @@ export class ThreatSignalImportController {
   constructor(@Inject(DISCOVERY_DB) private readonly db: Database) {}
 
   /** Taken as a whole, or not at all. */
+  @Summary('Import the catalogue of known exploited vulnerabilities.')
   @Post()
   @HttpCode(200)
   @For('platform-engineer')

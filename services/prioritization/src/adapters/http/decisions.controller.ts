@@ -15,6 +15,7 @@ import {
   ShowsList,
   snapshot,
   Uuid,
+  Summary,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { findDecision, listDecisions, position } from '../postgres/queries.js';
@@ -37,6 +38,7 @@ export class DecisionsController {
     @Inject(DECISIONS_LAG) private readonly lagMs: () => Promise<number>,
   ) {}
 
+  @Summary('Priority decisions about what is on offer.')
   @Get()
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(Decision)
@@ -49,6 +51,7 @@ export class DecisionsController {
     return snapshot(data, { position: await position(this.db), lagMs: await this.lagMs() });
   }
 
+  @Summary('A priority decision, with the rule and the signals that it follows from.')
   @Get(':id')
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(Decision)

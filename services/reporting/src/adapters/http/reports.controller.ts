@@ -15,6 +15,7 @@ import {
   snapshot,
   Text,
   Uuid,
+  Summary,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { complianceOf } from '../../domain/compliance.js';
@@ -51,6 +52,7 @@ export class ReportsController {
     @Inject(REPORTS_LAG) private readonly lagMs: () => Promise<number>,
   ) {}
 
+  @Summary('Which endpoint has which patch, with totals.')
   @Get('compliance')
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(ComplianceRow, { totals: Compliance })
@@ -66,6 +68,7 @@ export class ReportsController {
     return this.seen({ totals, ...paged(rows, page, filter, entryKey) });
   }
 
+  @Summary('Everything that happened to a patch.')
   @Get('patch-trails/:id')
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(RecordedEvent)
@@ -73,6 +76,7 @@ export class ReportsController {
     return this.events('patch', id, query, (page) => patchTrail(this.db, id, page));
   }
 
+  @Summary('Everything that happened in a rollout.')
   @Get('rollout-timelines/:id')
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(RecordedEvent)
@@ -80,6 +84,7 @@ export class ReportsController {
     return this.events('rollout', id, query, (page) => rolloutTimeline(this.db, id, page));
   }
 
+  @Summary('Tickets about failures of rollouts.')
   @Get('failure-tickets')
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(FailureTicket)
