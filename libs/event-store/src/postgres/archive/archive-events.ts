@@ -39,10 +39,13 @@ export async function archiveEvents(options: {
   const directory = resolve(options.directory);
   await mkdir(directory, { recursive: true });
   return asOwner(options.ownerUrl, async (owner) => {
+    // Never the last one, however full: the next is made after it.
     const { rows } = await owner.query<Partition>(
       `SELECT from_position, to_position, relation
        FROM event_store.partitions, event_store.last_position
-       WHERE to_position <= $1 AND to_position <= last_value + 1 ORDER BY from_position`,
+       WHERE to_position <= $1 AND to_position <= last_value + 1
+         AND to_position < (SELECT max(to_position) FROM event_store.partitions)
+       ORDER BY from_position`,
       [before.toString()],
     );
     const archived: ArchivedRange[] = [];

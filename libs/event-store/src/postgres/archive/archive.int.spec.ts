@@ -9,7 +9,7 @@ import { Client } from 'pg';
 import { openFreshStore, type OpenedStore } from '../../databases.suite.js';
 import type { Position, StoredEvent } from '../../event-store.js';
 import { positionFrom } from '../../position.js';
-import { eventsIn, follow, newEvent, newEvents } from '../../test-events.suite.js';
+import { eventsIn, follow, freshStream, newEvent, newEvents } from '../../test-events.suite.js';
 import { archiveEvents } from './archive-events.js';
 import { restoreEvents } from './restore-events.js';
 
@@ -171,6 +171,21 @@ describe('archive', () => {
     expect(await opened.store.readAll({ from: at(2_000), maxCount: 1 })).toMatchObject({
       events: [{ position: at(2_001) }],
     });
+  });
+
+  it('leaves the last partition, which the next one follows, though it is full', async () => {
+    await owner.query('BEGIN');
+    // Nobody can make the partition ahead meanwhile.
+    await owner.query('LOCK TABLE event_store.events IN SHARE UPDATE EXCLUSIVE MODE');
+    for (const count of [500, 500, 400]) {
+      await opened.store.append(freshStream(), 'no-stream', newEvents(count));
+    }
+    await owner.query('COMMIT');
+    expect(await archive(9_999)).toHaveLength(3);
+    expect((await opened.store.append('next-1', 'no-stream', newEvents(1))).position).toBe(
+      at(4_001),
+    );
+    expect(await archive(9_999)).toHaveLength(1);
   });
 
   it.each(['UPDATE', 'DELETE', 'TRUNCATE'])('refuses %s on every partition', async (verb) => {
