@@ -13,6 +13,7 @@ export type Link<T> = Readonly<{
    * too, and the next use has a new one.
    */
   use: <R>(deadlineMs: number, what: string, work: (api: T) => Promise<R>) => Promise<R>;
+  /** There is no further use: who asks again, because this cut it off, must not connect anew. */
   close: () => Promise<void>;
 }>;
 
@@ -29,6 +30,7 @@ export function createLink<T extends Connectable>(
   }>,
 ): Link<T> {
   let current: Session<T> | null = null;
+  let isClosed = false;
   /** Also what nobody waits for any more. */
   const underWay = new Set<Promise<unknown>>();
   const open = (): Session<T> => {
@@ -44,6 +46,7 @@ export function createLink<T extends Connectable>(
   };
   return {
     use: async (deadlineMs, what, work) => {
+      if (isClosed) throw new Error(`${what}: this client is closed`);
       const session = (current ??= open());
       const done = session.connected.then(() => work(session.api));
       const forget = () => underWay.delete(done);
@@ -57,6 +60,7 @@ export function createLink<T extends Connectable>(
       }
     },
     close: async () => {
+      isClosed = true;
       const session = current;
       if (session !== null) {
         await within(CLOSE_MS_MAX, 'disconnecting', session.api.disconnect()).catch(
