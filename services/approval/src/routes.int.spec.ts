@@ -152,6 +152,7 @@ describe('every route', () => {
       for (const ifMatch of ['*', '"0"']) {
         const missing = await approval.send(method, named(randomUUID()), { by, body, ifMatch });
         expect([path, missing.status, missing.body['code']]).toEqual([path, 404, 'not-found']);
+        expect([path, missing.etag]).toEqual([path, null]);
       }
       const odd = await approval.send(method, named('1'), { by, body, ifMatch: '*' });
       expect([path, odd.status, odd.body['errors']]).toMatchObject([path, 400, [{ field: 'id' }]]);

@@ -96,8 +96,9 @@ export class ApprovalPoliciesController {
     const options = asOf === undefined ? {} : { asOf };
     const loaded = await load(this.context.policies, policyStreamOf(id), options);
     const { position, revision, state } = loaded;
+    const shown = view(id, revision, state);
     withEtag(reply, revision);
-    return snapshot(view(id, revision, state), { asOf, position, lagMs: 0 });
+    return snapshot(shown, { asOf, position, lagMs: 0 });
   }
 }
 
