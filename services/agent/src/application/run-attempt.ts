@@ -3,6 +3,7 @@ import { ExecutionFailure, type Failure, permanent } from '../domain/failure.js'
 import type { Lease } from '../domain/lease.js';
 import {
   deviations,
+  inSequence,
   inverseOf,
   isUntouched,
   type Transaction,
@@ -41,13 +42,22 @@ async function planInstall(agent: AgentContext, lease: Lease): Promise<Planned> 
   return { kind: 'end', verdict: { ...outcome, versions: plan.versions } };
 }
 
+/** The transactions of a rollout's installs that may have run here, oldest first. */
+function startedInstalls(agent: AgentContext, rolloutId: string): readonly Transaction[] {
+  return [...agent.journal.attempts().values()].flatMap(({ lease, started, transaction }) => {
+    const counts = started && lease.kind === 'install' && lease.rolloutId === rolloutId;
+    return counts && transaction !== null ? [transaction] : [];
+  });
+}
+
 async function planRollback(agent: AgentContext, lease: Lease): Promise<Planned> {
   const undone = agent.journal.attempts().get(lease.rollbackOf ?? '');
   if (undone === undefined) {
     throw permanent('no-saved-transaction', 'The journal has no attempt that rollbackOf names.');
   }
-  const saved = undone.transaction;
-  if (saved === null || !undone.started) {
+  // An earlier attempt may have changed what the last one found done.
+  const saved = inSequence(startedInstalls(agent, undone.lease.rolloutId));
+  if (saved.changes.length === 0) {
     return { kind: 'end', verdict: success(lease, 'That attempt had changed nothing.', []) };
   }
   const found = await agent.executor.find(saved);

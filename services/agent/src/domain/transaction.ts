@@ -100,6 +100,15 @@ export function deviations(transaction: Transaction, found: readonly Found[]): r
   });
 }
 
+/** What runs one after another change, each package from where the first of them found it. */
+export function inSequence(transactions: readonly Transaction[]): Transaction {
+  const changes: Change[] = [];
+  for (const change of transactions.flatMap((one) => one.changes)) {
+    if (findPackage(changes, change) === undefined) changes.push(change);
+  }
+  return { changes };
+}
+
 /**
  * The way back: every package that is not as it was returns to its saved version.
  * Empty when nothing was changed.
