@@ -31,6 +31,8 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['uri-too-long', 414],
   ['unsupported-media-type', 415],
   ['contract-violation', 422],
+  ['digest-mismatch', 422],
+  ['change-too-large', 422],
   ['idempotency-key-reused', 422],
   ['outcome-not-of-kind', 422],
   ['precondition-required', 428],

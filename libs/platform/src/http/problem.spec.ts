@@ -54,6 +54,25 @@ describe('problems', () => {
     ]);
   });
 
+  it.each([
+    ['invalid-plan', 'plan.rings[0].cap: must be there', 'plan.rings[0].cap', 'must be there'],
+    ['digest-mismatch', 'changeDigest: is another: x', 'changeDigest', 'is another: x'],
+  ])('name field and rule of what can never be done: %s', (code, detail, field, rule) => {
+    expect(asProblem(new DomainError(code, detail))).toMatchObject({
+      detail,
+      errors: [{ field, rule }],
+    });
+  });
+
+  it.each([
+    ['invalid-plan', 'has a cycle'],
+    ['invalid-plan', undefined],
+    ['already-voted', 'by: has decided before'],
+    ['self-approval', 'by: the requester may not'],
+  ])('name no field otherwise: %s %s', (code, detail) => {
+    expect(asProblem(new DomainError(code, detail))?.errors).toEqual([]);
+  });
+
   it('are RFC 9457 documents', () => {
     expect(problemDocument(notFound('endpoint 7'), 'abc')).toEqual({
       type: 'urn:patchtrail:problem:not-found',

@@ -60,7 +60,8 @@ const UNAVAILABLE =
 export function asProblem(error: unknown): Problem | null {
   if (error instanceof Problem) return error;
   if (error instanceof DomainError) {
-    return problem(error.code, error.detail ?? `Refused: ${error.code}.`);
+    const detail = error.detail ?? `Refused: ${error.code}.`;
+    return problem(error.code, detail, fieldsIn(error));
   }
   if (error instanceof WrongExpectedRevision) {
     return problem('stale-revision', 'The resource has changed since the revision in If-Match.');
@@ -73,6 +74,13 @@ export function asProblem(error: unknown): Problem | null {
     return problem('append-too-large', 'What would be recorded is larger than one append may be.');
   }
   return notNow(error);
+}
+
+/** Of what was sent and can never be done, the detail is `field: rule`. */
+function fieldsIn({ code, detail }: DomainError): readonly FieldError[] {
+  const [, field, rule] = /^([\w[\].-]+): (.+)$/s.exec(detail ?? '') ?? [];
+  const isSaid = field !== undefined && rule !== undefined && statusOf(code) === 422;
+  return isSaid ? [{ field, rule }] : [];
 }
 
 /** 503: the same request may do later. */
