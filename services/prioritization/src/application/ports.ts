@@ -5,8 +5,8 @@ import type { AssetContext, KevKnowledge } from '../domain/prioritize.js';
 export type DecisionStore = Readonly<{
   /** The patch, locked against a concurrent decision; `null` if it is unknown or no longer offered. */
   lockPatch: (patchId: string) => Promise<Patch | null>;
-  /** Asset contexts of the endpoints that the patch applies to. */
-  contextsOf: (patchId: string) => Promise<readonly AssetContext[]>;
+  /** Asset contexts of the endpoints that the patch applies to, or of the one among them. */
+  contextsOf: (patchId: string, endpointId: string | null) => Promise<readonly AssetContext[]>;
   kevFor: (cves: readonly string[]) => Promise<KevKnowledge>;
   decisionsOf: (patchId: string) => Promise<readonly PriorityDecision[]>;
   save: (decision: PriorityDecision) => Promise<void>;

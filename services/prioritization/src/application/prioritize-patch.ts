@@ -12,17 +12,21 @@ import type { DecisionStore } from './ports.js';
 
 const DECISION_NAMESPACE = '6c2f7a54-0f0e-5b7e-9d0c-5f2f3c1d7a10';
 
-/** Decides a patch anew in every asset context it applies to; publishes only what has changed. */
+/**
+ * Decides a patch anew in every asset context it applies to, or in that of one endpoint where only
+ * the endpoint changed; publishes only what has changed.
+ */
 export async function prioritizePatch(
   store: DecisionStore,
   patchId: string,
+  endpointId: string | null,
   at: string,
 ): Promise<void> {
   const patch = await store.lockPatch(patchId);
   if (patch === null) return;
   const kev = await store.kevFor(patch.cves);
   const known = new Map((await store.decisionsOf(patchId)).map((d) => [d.decisionId, d]));
-  for (const context of await store.contextsOf(patchId)) {
+  for (const context of await store.contextsOf(patchId, endpointId)) {
     const decision = decisionFor(patch, context, kev, at);
     const before = known.get(decision.decisionId);
     if (before !== undefined && sameDecision(before, decision)) continue;

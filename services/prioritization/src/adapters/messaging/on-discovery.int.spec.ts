@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type CloudEvent, CONSUMERS, discovery } from '@patchtrail/contracts';
-import { type Database, openDatabase } from '@patchtrail/postgres';
+import { type Database, openDatabase, type Sql } from '@patchtrail/postgres';
 import {
   eventually,
   EXAMPLE_AT,
@@ -56,6 +56,18 @@ function missing(endpointId: string, patchId: string) {
       { patchId, from: null, to: 'MISSING', reason: '1 < 2', installedVersion: '1', packages: [] },
     ],
   });
+}
+
+function ceased(endpointId: string, patchId: string) {
+  const state = { reason: 'removed', installedVersion: null, packages: [] };
+  return exampleMessage(discovery.ApplicabilityChanged, endpointId, {
+    ...{ endpointId, inventorySequence: 2, collectedAt: EXAMPLE_AT },
+    changes: [{ patchId, from: 'MISSING', to: 'NOT_APPLICABLE', ...state }],
+  });
+}
+
+function retired(endpointId: string) {
+  return exampleMessage(discovery.EndpointRetired, endpointId, { endpointId, reason: 'sold' });
 }
 
 function catalogue(entries: readonly string[], part = 1, parts = 1) {
@@ -177,6 +189,19 @@ describe('decisions from what discovery publishes', () => {
     expect(await published(patchId)).toHaveLength(1);
   });
 
+  it.each([
+    ['changes', (id: string) => [attributesOf(id, 'none')]],
+    ['no longer has the patch', (id: string, patchId: string) => [ceased(id, patchId)]],
+    ['retires', (id: string) => [retired(id)]],
+  ])('leave out a context once its last endpoint %s', async (_, lastOf) => {
+    const [hidden, exposed, patchId] = [v4(), v4(), v4()];
+    await receive(
+      ...[enrolled(hidden, 'none'), enrolled(exposed, 'public'), discovered(patchId)],
+      ...[missing(hidden, patchId), missing(exposed, patchId), ...lastOf(exposed, patchId)],
+    );
+    expect((await decisionsOf(patchId)).map(({ exposure }) => exposure)).toEqual(['none']);
+  });
+
   it('leave a superseded patch out', async () => {
     const [endpointId, patchId] = [v4(), v4()];
     await receive(
@@ -214,6 +239,32 @@ describe('decisions from what discovery publishes', () => {
     const revisions = (await decisionsOf(patchId)).map((decision) => decision.patchRevision);
     expect(revisions).toEqual([2]);
   });
+});
+
+it('a report looks at the endpoint it is of, however many others need the patch', async () => {
+  const [endpointId, patchId] = [v4(), v4()];
+  await receive(enrolled(endpointId, 'public'), discovered(patchId));
+  await db.run(
+    `WITH others AS (
+       INSERT INTO endpoints (endpoint_id, exposure, business_impact)
+       SELECT gen_random_uuid(), 'none', 'low' FROM generate_series(1, 500) RETURNING endpoint_id)
+     INSERT INTO applicability (endpoint_id, patch_id) SELECT endpoint_id, $1 FROM others`,
+    [patchId],
+  );
+  const rowsRead = async (tx: Sql) => {
+    const [row] = await tx.rows<{ read: number }>(
+      `SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::int AS read
+         FROM pg_stat_xact_user_tables WHERE relname = 'applicability'`,
+    );
+    return row?.read ?? 0;
+  };
+  const read = await db.transaction(async (tx) => {
+    const before = await rowsRead(tx);
+    await onEndpointEvent(tx, missing(endpointId, patchId), EXAMPLE_AT);
+    return (await rowsRead(tx)) - before;
+  });
+  expect(read).toBeLessThan(10);
+  expect((await decisionsOf(patchId)).map(({ exposure }) => exposure)).toEqual(['public']);
 });
 
 describe('decisions from messages that two replicas take at once', () => {

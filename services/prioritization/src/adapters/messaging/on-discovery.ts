@@ -14,19 +14,17 @@ export async function onEndpointEvent(tx: Sql, message: CloudEvent, at: string):
   if (isEvent(discovery.EndpointEnrolled, message)) {
     await saveEndpoint(tx, message.data);
   } else if (isEvent(discovery.EndpointAttributesChanged, message)) {
+    const { endpointId } = message.data;
     await saveEndpoint(tx, message.data);
-    await decideAll(tx, message, at, await patchesOn(tx, message.data.endpointId));
+    await decideFor(tx, message, at, endpointId, await patchesOn(tx, endpointId));
   } else if (isEvent(discovery.EndpointRetired, message)) {
     const sql = 'UPDATE endpoints SET retired = true WHERE endpoint_id = $1';
     await tx.run(sql, [message.data.endpointId]);
   } else if (isEvent(discovery.ApplicabilityChanged, message)) {
     await saveApplicability(tx, message.data);
-    await decideAll(
-      tx,
-      message,
-      at,
-      message.data.changes.map(({ patchId }) => patchId),
-    );
+    const { endpointId, changes } = message.data;
+    const patchIds = changes.map(({ patchId }) => patchId);
+    await decideFor(tx, message, at, endpointId, patchIds);
   }
 }
 
@@ -50,10 +48,21 @@ export async function onPatchEvent(tx: Sql, message: CloudEvent, at: string): Pr
   }
 }
 
-async function decideAll(tx: Sql, cause: CloudEvent, at: string, patchIds: readonly string[]) {
+function decideAll(tx: Sql, cause: CloudEvent, at: string, patchIds: readonly string[]) {
+  return decideFor(tx, cause, at, null, patchIds);
+}
+
+/** In the context of the endpoint alone, unless that is `null`. */
+async function decideFor(
+  tx: Sql,
+  cause: CloudEvent,
+  at: string,
+  endpointId: string | null,
+  patchIds: readonly string[],
+): Promise<void> {
   const store = decisionStore(tx, cause);
   await lockPatches(tx, patchIds);
-  for (const patchId of patchIds.toSorted()) await prioritizePatch(store, patchId, at);
+  for (const patchId of patchIds.toSorted()) await prioritizePatch(store, patchId, endpointId, at);
 }
 
 async function patchesOn(tx: Sql, endpointId: string): Promise<string[]> {

@@ -46,7 +46,7 @@ export function decisionStore(tx: Sql, cause: CloudEvent): DecisionStore {
       const [row] = await tx.rows<{ patch: Patch }>(sql, [patchId]);
       return row?.patch ?? null;
     },
-    contextsOf: (patchId) => tx.rows<AssetContext>(CONTEXTS, [patchId]),
+    contextsOf: (patchId, endpointId) => tx.rows<AssetContext>(CONTEXTS, [patchId, endpointId]),
     kevFor: async (cves) => {
       const [catalog] = await tx.rows<{ version: string; releasedAt: string }>(
         'SELECT version, released_at AS "releasedAt" FROM kev_catalog',
@@ -94,7 +94,7 @@ function originOf(decision: PriorityDecision, cause: CloudEvent) {
 const CONTEXTS = `
   SELECT DISTINCT e.exposure, e.business_impact AS "businessImpact"
     FROM applicability a JOIN endpoints e USING (endpoint_id)
-   WHERE a.patch_id = $1 AND NOT e.retired
+   WHERE a.patch_id = $1 AND ($2::uuid IS NULL OR a.endpoint_id = $2) AND NOT e.retired
    ORDER BY 1, 2`;
 
 const SAVE = `

@@ -4,7 +4,10 @@ import type { Sql } from '@patchtrail/postgres';
 export type DecisionFilter = Readonly<{ patchId: string | null; category: Category | null }>;
 export type DecisionRow = Readonly<{ number: string; decision: PriorityDecision }>;
 
-/** Decisions about the current revision of offered patches; one row more than `limit` at most. */
+/**
+ * Decisions about the current revision of offered patches, in the contexts of endpoints that they
+ * apply to now; one row more than `limit` at most.
+ */
 export function listDecisions(
   db: Sql,
   { patchId, category }: DecisionFilter,
@@ -17,6 +20,10 @@ export function listDecisions(
         AND ($1::uuid IS NULL OR d.patch_id = $1)
         AND ($2::text IS NULL OR d.category = $2)
         AND d.number > $3::bigint
+        AND EXISTS (SELECT FROM applicability a JOIN endpoints e USING (endpoint_id)
+                     WHERE a.patch_id = d.patch_id AND NOT e.retired
+                       AND e.exposure = d.decision ->> 'exposure'
+                       AND e.business_impact = d.decision ->> 'businessImpact')
       ORDER BY d.number LIMIT $4`,
     [patchId, category, page.after ?? '0', page.limit + 1],
   );
