@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { assignPartitions, type Member, type TopicPartition } from './assignment.js';
+import { assignPartitions, type TopicPartition } from './assignment.js';
 
 const TOPICS = ['a', 'b', 'c'] as const;
 const members = fc.uniqueArray(
@@ -33,14 +33,29 @@ describe('assignPartitions', () => {
     );
   });
 
-  it('differs by at most one between members who consume the same', () => {
+  it('differs by at most one for a topic between members who consume it', () => {
     fc.assert(
-      fc.property(partitions, fc.integer({ min: 1, max: 6 }), (all, count) => {
-        const group = Array.from({ length: count }, (_, id): Member => {
-          return { id, topics: new Set(TOPICS) };
-        });
-        const sizes = [...assignPartitions(all, group).values()].map(({ length }) => length);
-        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+      fc.property(partitions, members, (all, group) => {
+        const shares = assignPartitions(all, group);
+        for (const topic of TOPICS) {
+          const sizes = group
+            .filter(({ topics }) => topics.has(topic))
+            .map(({ id }) => shares.get(id)?.filter((each) => each.topic === topic).length ?? 0);
+          expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+        }
+      }),
+    );
+  });
+
+  it('is the same for a topic to members who see other topics besides', () => {
+    fc.assert(
+      fc.property(partitions, members, fc.constantFrom(...TOPICS), (all, group, topic) => {
+        const ofTopic = (shares: ReturnType<typeof assignPartitions>) =>
+          group.map(({ id }) => shares.get(id)?.filter((each) => each.topic === topic));
+        const alone = all.filter((each) => each.topic === topic);
+        expect(ofTopic(assignPartitions(alone, group))).toEqual(
+          ofTopic(assignPartitions(all, group)),
+        );
       }),
     );
   });
