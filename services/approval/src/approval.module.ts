@@ -89,9 +89,15 @@ export async function createApproval(
     ]);
   };
 
+  const { current, ...follows } = followed(() => readModels, now);
+  const activePolicy = async () => {
+    // One that was replaced must not decide any more, least of all where it was milder.
+    await current();
+    return lists.activePolicy();
+  };
   const context: ApprovalContext = {
-    ...{ ...streams, db, lists, fleet: fleetIn(db), activePolicy: lists.activePolicy },
-    ...followed(() => readModels, now),
+    ...{ ...streams, db, lists, fleet: fleetIn(db), activePolicy },
+    ...follows,
   };
   const module: DynamicModule = {
     module: ApprovalModule,

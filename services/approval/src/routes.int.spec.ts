@@ -319,6 +319,25 @@ describe('policies and plan templates', () => {
     }
   });
 
+  it('no request is decided by a policy that another may have replaced', async () => {
+    const asked = { patchIds: [patch.patchId], scope: {}, planTemplateId: templateId, remark: '' };
+    const next = idIn(await post('/v1/approval-policies', policy), 'policyId');
+    const path = `/v1/approval-policies/${next}`;
+    await approval.db.transaction(async (tx) => {
+      // Whoever writes the row that names the active policy has to wait.
+      await tx.run('LOCK TABLE active_policy IN SHARE MODE');
+      const options = { by: 'ana', ifMatch: '*' };
+      const activated = await post(`${path}/activation`, undefined, options);
+      expect(activated.status).toBe(200);
+      const refused = await post('/v1/approval-requests', asked);
+      expect([refused.status, refused.body['code']]).toEqual([503, 'unavailable']);
+    });
+    await eventually(async () => {
+      const { status, body } = await post('/v1/approval-requests', asked);
+      expect([status, body]).toMatchObject([201, { policy: { policyId: next } }]);
+    });
+  });
+
   it('a plan template is revised under its revision, and listed', async () => {
     const path = `/v1/plan-templates/${templateId}`;
     const bold = { ...examplePlan, name: 'Bold' };

@@ -1,5 +1,5 @@
 import type { Position, Projection } from '@patchtrail/event-store';
-import type { SnapshotFacts } from '@patchtrail/platform';
+import { problem, type SnapshotFacts } from '@patchtrail/platform';
 
 const SETTLE_DEADLINE_MS = 5_000;
 
@@ -17,6 +17,16 @@ export function followed(projection: () => Projection | null, now: () => Date) {
       }
       const partial = ['The newest requests, plans and policies may be missing.'];
       return { position, lagMs: Math.max(1, at - caughtUpAt), partial };
+    },
+    /** Resolves once the rows lack nothing that was there. @throws Problem 503 `unavailable` */
+    current: async (): Promise<void> => {
+      const following = projection();
+      if (following?.caughtUp() === true) return;
+      if ((await following?.reachedHead(SETTLE_DEADLINE_MS)) === true) return;
+      throw problem(
+        'unavailable',
+        'What is in force cannot be told at the moment: ask again later.',
+      );
     },
     settled: async (position: Position | null): Promise<void> => {
       if (position !== null) await projection()?.reached(position, SETTLE_DEADLINE_MS);
