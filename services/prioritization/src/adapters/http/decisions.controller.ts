@@ -45,10 +45,10 @@ export class DecisionsController {
   async list(@Query() query: DecisionsQuery) {
     const filter = { patchId: query.patchId ?? null, category: query.category ?? null };
     const page = pageOf(query, filter);
+    const seen = await this.seenSoFar();
     const rows = await listDecisions(this.db, filter, page);
     const { items, nextPageToken } = paged(rows, page, filter, ({ number }) => number);
-    const data = { items: items.map(({ decision }) => decision), nextPageToken };
-    return snapshot(data, { position: await position(this.db), lagMs: await this.lagMs() });
+    return snapshot({ items: items.map(({ decision }) => decision), nextPageToken }, seen);
   }
 
   @Summary('A priority decision, with the rule and the signals that it follows from.')
@@ -56,8 +56,14 @@ export class DecisionsController {
   @For('platform-engineer', 'approver', 'auditor')
   @Shows(Decision)
   async one(@Id() id: string) {
+    const seen = await this.seenSoFar();
     const decision = await findDecision(this.db, id);
     if (decision === null) throw notFound(`decision ${id}`);
-    return snapshot(decision, { position: await position(this.db), lagMs: await this.lagMs() });
+    return snapshot(decision, seen);
+  }
+
+  /** Asked before the rows: what arrives in between must not be claimed. */
+  private async seenSoFar() {
+    return { position: await position(this.db), lagMs: await this.lagMs() };
   }
 }

@@ -12,8 +12,9 @@ import {
   typesActedOn,
 } from '@patchtrail/testing';
 import { v4 } from 'uuid';
+import { DecisionsController } from '../http/decisions.controller.js';
 import { prioritizationMigrations } from '../postgres/migrations.js';
-import { listDecisions } from '../postgres/queries.js';
+import { listDecisions, position } from '../postgres/queries.js';
 import { onEndpointEvent, onPatchEvent } from './on-discovery.js';
 
 const everything = { after: null, limit: 100 };
@@ -239,6 +240,24 @@ describe('decisions from what discovery publishes', () => {
     const revisions = (await decisionsOf(patchId)).map((decision) => decision.patchRevision);
     expect(revisions).toEqual([2]);
   });
+});
+
+it('decisions are shown with a position that they hold, while more are made', async () => {
+  const [endpointId, patchId] = [v4(), v4()];
+  await receive(enrolled(endpointId, 'none'), missing(endpointId, patchId), discovered(patchId));
+  const before = await position(db);
+  let arriving: Promise<void> | null = null;
+  const rows: Database['rows'] = async (sql, values) => {
+    const found = await db.rows<never>(sql, values);
+    if (sql.includes('d.decision'))
+      await (arriving ??= receive(attributesOf(endpointId, 'public')));
+    return found;
+  };
+  // As soon as it has arrived, nothing waits any more.
+  const decisions = new DecisionsController({ ...db, rows }, () =>
+    Promise.resolve(arriving === null ? 7 : 0),
+  );
+  expect(await decisions.list({})).toMatchObject({ position: before, lagMs: 7 });
 });
 
 it('a report looks at the endpoint it is of, however many others need the patch', async () => {

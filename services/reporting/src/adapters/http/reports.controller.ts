@@ -63,9 +63,10 @@ export class ReportsController {
       patchId: query.patchId ?? null,
     };
     const page = pageOf(query, filter);
+    const seen = await this.seenSoFar();
     const totals = complianceOf(await complianceCounts(this.db, filter));
     const rows = await complianceEntries(this.db, filter, page);
-    return this.seen({ totals, ...paged(rows, page, filter, entryKey) });
+    return snapshot({ totals, ...paged(rows, page, filter, entryKey) }, seen);
   }
 
   @Summary('Everything that happened to a patch.')
@@ -91,8 +92,12 @@ export class ReportsController {
   async tickets(@Query() query: TicketsQuery) {
     const filter = query.rolloutId ?? null;
     const page = pageOf(query, filter);
+    const seen = await this.seenSoFar();
     const rows = await failureTickets(this.db, filter, page);
-    return this.seen(paged(rows, page, filter, ({ number }) => number));
+    return snapshot(
+      paged(rows, page, filter, ({ number }) => number),
+      seen,
+    );
   }
 
   private async events(
@@ -102,12 +107,17 @@ export class ReportsController {
     read: (page: Window) => Promise<TrailEntry[]>,
   ) {
     const page = pageOf(query, id);
+    const seen = await this.seenSoFar();
     const rows = await read(page);
     if (rows.length === 0 && page.after === null) throw notFound(`${of} ${id} in any event`);
-    return this.seen(paged(rows, page, id, ({ number }) => number));
+    return snapshot(
+      paged(rows, page, id, ({ number }) => number),
+      seen,
+    );
   }
 
-  private async seen<T>(data: T) {
-    return snapshot(data, { position: await position(this.db), lagMs: await this.lagMs() });
+  /** Asked before the rows: what arrives in between must not be claimed. */
+  private async seenSoFar() {
+    return { position: await position(this.db), lagMs: await this.lagMs() };
   }
 }

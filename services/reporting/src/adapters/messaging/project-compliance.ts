@@ -40,7 +40,7 @@ async function projectEndpoint(tx: Sql, message: CloudEvent): Promise<boolean> {
     const sql = 'UPDATE endpoints SET collected_at = $2 WHERE endpoint_id = $1';
     await tx.run(sql, [message.data.endpointId, message.data.collectedAt]);
   } else if (isEvent(discovery.ApplicabilityChanged, message)) {
-    await projectApplicability(tx, message.data);
+    await projectApplicability(tx, message.data, message.time);
   } else {
     return false;
   }
@@ -50,6 +50,7 @@ async function projectEndpoint(tx: Sql, message: CloudEvent): Promise<boolean> {
 async function projectApplicability(
   tx: Sql,
   { endpointId, collectedAt, changes }: DataOf<typeof discovery.ApplicabilityChanged>,
+  at: string,
 ): Promise<void> {
   await tx.run('UPDATE endpoints SET collected_at = $2 WHERE endpoint_id = $1', [
     endpointId,
@@ -62,8 +63,10 @@ async function projectApplicability(
             AS c("patchId" uuid, "to" text, reason text, "installedVersion" text)
      ON CONFLICT (endpoint_id, patch_id) DO UPDATE
        SET state = excluded.state, reason = excluded.reason,
-           installed_version = excluded.installed_version, since = excluded.since`,
-    [endpointId, collectedAt, JSON.stringify(changes)],
+           installed_version = excluded.installed_version,
+           since = CASE WHEN applicability.state = excluded.state
+                        THEN applicability.since ELSE excluded.since END`,
+    [endpointId, at, JSON.stringify(changes)],
   );
 }
 

@@ -13,6 +13,7 @@ import {
 } from '@patchtrail/testing';
 import { v4 } from 'uuid';
 import { complianceOf } from '../../domain/compliance.js';
+import { ReportsController } from '../http/reports.controller.js';
 import { reportingMigrations } from '../postgres/migrations.js';
 import {
   complianceCounts,
@@ -20,6 +21,7 @@ import {
   entryKey,
   failureTickets,
   patchTrail,
+  position,
   rolloutTimeline,
 } from '../postgres/queries.js';
 import { projectCompliance } from './project-compliance.js';
@@ -122,6 +124,28 @@ describe('compliance', () => {
     expect(finance).toMatchObject({ numerator: 1, denominator: 1, population: 2 });
   });
 
+  it('says since when a state was known to hold, by no clock of an agent', async () => {
+    const [endpointId, patchId] = [v4(), v4()];
+    const inTheYear = (year: number) => `${String(year)}-01-01T00:00:00.000Z`;
+    const found = (to: State, reason: string, at: string) => {
+      const change = { patchId, from: null, to, reason, installedVersion: '1', packages: [] };
+      const data = { endpointId, inventorySequence: 1, collectedAt: inTheYear(2062) };
+      const { ApplicabilityChanged } = discovery;
+      return exampleMessage(ApplicabilityChanged, endpointId, { ...data, changes: [change] }, at);
+    };
+    const sinces = async () => {
+      const filter = { departments: null, department: null, patchId };
+      const rows = await complianceEntries(db, filter, everything);
+      return rows.map(({ state, reason, since }) => [state, reason, since]);
+    };
+    await receive(enrolled(endpointId, 'Finance'), discovered(patchId));
+    await receive(found('MISSING', '1 < 3', inTheYear(2025)));
+    await receive(found('MISSING', '2 < 3', inTheYear(2026)));
+    expect(await sinces()).toEqual([['MISSING', '2 < 3', inTheYear(2025)]]);
+    await receive(found('INSTALLED', '3 = 3', inTheYear(2027)));
+    expect(await sinces()).toEqual([['INSTALLED', '3 = 3', inTheYear(2027)]]);
+  });
+
   it('follows the newest state, and forgets who has retired', async () => {
     const [staying, leaving, patchId] = [v4(), v4(), v4()];
     await receive(
@@ -141,6 +165,23 @@ describe('compliance', () => {
     expect(rows.map(({ endpointId, state }) => [endpointId, state])).toEqual([
       [staying, 'INSTALLED'],
     ]);
+  });
+
+  it('names a position that it holds, while more arrives', async () => {
+    await receive(discovered(v4()));
+    const before = await position(db);
+    let arriving: Promise<void> | null = null;
+    const rows: Database['rows'] = async (sql, values) => {
+      const found = await db.rows<never>(sql, values);
+      if (sql.includes('FROM applicability')) await (arriving ??= receive(discovered(v4())));
+      return found;
+    };
+    // As soon as it has arrived, nothing waits any more.
+    const reports = new ReportsController({ ...db, rows }, () =>
+      Promise.resolve(arriving === null ? 7 : 0),
+    );
+    const aud = { kind: 'person', id: 'aud', roles: [], departments: ['*'] } as const;
+    expect(await reports.compliance({}, aud)).toMatchObject({ position: before, lagMs: 7 });
   });
 
   it('is listed page by page without a gap or a repeat', async () => {
