@@ -14,6 +14,16 @@ function pauseMs(pollMs: number, failures: number): number {
   return bounded * (0.8 + 0.4 * Math.random());
 }
 
+/** Does a part of a round; `null` when it failed. */
+async function tried<T>(agent: AgentContext, work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    agent.log('round-failed', { reason: said(error) });
+    return null;
+  }
+}
+
 /**
  * Leases and inventories until the signal. A round that fails is logged and followed by a longer
  * pause; nothing ends the loop but the signal.
@@ -27,18 +37,16 @@ export async function runLoop(
   let failures = 0;
   const stopped = () => agent.signal.aborted;
   while (!stopped()) {
-    let busy = false;
-    try {
+    // Where no inventory can be taken there may be something to roll back, or an end to report.
+    const inventoried = await tried(agent, async () => {
       if (agent.now().getTime() >= inventoryDueAt && (await inventory())) {
         inventoryDueAt = agent.now().getTime() + pace.inventoryMs;
       }
-      if (!stopped()) busy = await runCycle(agent);
-      if (busy) inventoryDueAt = 0;
-      failures = 0;
-    } catch (error) {
-      failures += 1;
-      agent.log('round-failed', { reason: said(error) });
-    }
-    if (!busy) await agent.pause(pauseMs(pace.pollMs, failures));
+      return true;
+    });
+    const busy = stopped() ? false : await tried(agent, () => runCycle(agent));
+    if (busy === true) inventoryDueAt = 0;
+    failures = inventoried === null || busy === null ? failures + 1 : 0;
+    if (busy !== true) await agent.pause(pauseMs(pace.pollMs, failures));
   }
 }

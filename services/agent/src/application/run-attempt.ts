@@ -12,7 +12,7 @@ import {
 } from '../domain/transaction.js';
 import type { AgentContext } from './context.js';
 import { ServerRefused } from './server.js';
-import { said } from '../domain/said.js';
+import { said, storable } from '../domain/said.js';
 
 type Verdict = Omit<Outcome, 'deviceTime'>;
 type Planned =
@@ -109,8 +109,21 @@ async function verdictOf(
   return success(lease, '', versions);
 }
 
+/** As many as a report may hold. */
+const VERSIONS_MAX = 500;
+
+/** A report in a form that the server refuses would count as silence. */
+function reportable(verdict: Verdict): Verdict {
+  const { length } = verdict.versions;
+  const detail = storable(verdict.detail);
+  if (length <= VERSIONS_MAX) return { ...verdict, detail };
+  const cut = `${VERSIONS_MAX} of ${length} changes are listed.`;
+  const versions = verdict.versions.slice(0, VERSIONS_MAX);
+  return { ...verdict, detail: `${detail} ${cut}`.trim(), versions };
+}
+
 async function finish(agent: AgentContext, lease: Lease, verdict: Verdict): Promise<void> {
-  const outcome = { ...verdict, deviceTime: agent.now().toISOString() };
+  const outcome = { ...reportable(verdict), deviceTime: agent.now().toISOString() };
   agent.log('attempt-finished', {
     attemptId: lease.attemptId,
     outcome: outcome.outcome,
