@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '@patchtrail/testing';
 import { createAptArchive } from './adapters/feeds/apt-archive.js';
 import { openRepository, type Repository } from './adapters/feeds/signed-repository.suite.js';
 import { workQueue } from './adapters/postgres/work-queue.js';
@@ -53,6 +54,14 @@ const left = () =>
   discovery.db.rows<{ kind: string; attempts: number; cause: string | null }>(
     'SELECT kind, attempts, cause FROM discovery_work ORDER BY kind',
   );
+
+async function untilWaiting(count: number): Promise<void> {
+  const waiting = await discovery.db.rows(
+    `SELECT DISTINCT pid FROM pg_locks WHERE NOT granted
+        AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())`,
+  );
+  expect(waiting).toHaveLength(count);
+}
 
 async function found(): Promise<readonly unknown[]> {
   const events = await discovery.events();
@@ -109,6 +118,32 @@ describe('background work', () => {
     const next = await queue.next('candidates', 3, now);
     expect(next.map((item) => item.endpointId)).toEqual(asked.slice(0, 3));
   });
+
+  it.each(['done', 'failed'] as const)(
+    'that is %s waits in no circle with work that is asked for again',
+    async (settled) => {
+      const now = '2026-11-21T09:00:00.000Z';
+      const [low, high] = [`0${randomUUID().slice(1)}`, `f${randomUUID().slice(1)}`];
+      await discovery.db.run('DELETE FROM discovery_work');
+      for (const id of [high, low]) await workQueue(discovery.db).add('candidates', id);
+      const items = await workQueue(discovery.db).next('candidates', 2, now);
+      const [asking, settling] = await discovery.db
+        .transaction(async (first) => {
+          await first.rows('SELECT FROM discovery_work WHERE endpoint_id = $1 FOR UPDATE', [low]);
+          const asked = discovery.db.transaction(async (sql) => {
+            for (const id of [low, high]) await workQueue(sql).add('candidates', id);
+          });
+          await eventually(() => untilWaiting(1));
+          const done = discovery.db.transaction((sql) =>
+            workQueue(sql)[settled](items, 'cause', now),
+          );
+          await eventually(() => untilWaiting(2));
+          return [asked, done.catch((error: unknown) => error)] as const;
+        })
+        .then((both) => Promise.all(both));
+      expect([asking, settling]).toEqual([undefined, undefined]);
+    },
+  );
 
   it('for a retired endpoint is let go', async () => {
     await discovery.call('POST', `/v1/endpoints/${endpointId}/retirement`, {

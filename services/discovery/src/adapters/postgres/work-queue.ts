@@ -45,9 +45,11 @@ export function workQueue(sql: Sql): WorkQueue {
       return rows.map((row) => ({ kind, ...row }));
     },
     done: async (items) => {
+      await lockInOrder(sql, items);
       await sql.run(`DELETE FROM discovery_work w ${MATCHING}`, columns(items));
     },
     failed: async (items, cause, now) => {
+      await lockInOrder(sql, items);
       await sql.run(
         `UPDATE discovery_work w
             SET attempts = attempts + 1, cause = $4,
@@ -58,6 +60,15 @@ export function workQueue(sql: Sql): WorkQueue {
       );
     },
   };
+}
+
+/** In the one order of endpoints in which work is queued everywhere. */
+async function lockInOrder(sql: Sql, items: readonly WorkItem[]): Promise<void> {
+  await sql.rows(
+    `SELECT FROM discovery_work w ${MATCHING.replace('USING', ',')}
+      ORDER BY w.endpoint_id FOR UPDATE OF w`,
+    columns(items),
+  );
 }
 
 /** Of the span around this code; none where tracing is off. */
