@@ -29,7 +29,7 @@ export type CohortDrafts = Readonly<{
 
 /** What is known of an endpoint while its lease is decided on. */
 export type EndpointInHand = Readonly<{
-  /** The part streams it has not ended in, oldest first. */
+  /** The part streams that have been opened and in which it has not ended, oldest first. */
   parts: readonly string[];
   /** What an agent needs to install the patches; `null` if one is not known at its revision. */
   patches: (refs: readonly PatchRef[]) => Promise<readonly LeasedPatch[] | null>;

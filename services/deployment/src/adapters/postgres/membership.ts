@@ -34,7 +34,7 @@ export function membershipIn(db: Database): Membership {
 async function openPartsIn(db: Sql, endpointId: string): Promise<readonly string[]> {
   const rows = await db.rows<{ stream: string }>(
     `SELECT p.stream FROM part_members m JOIN wave_parts p ON p.number = m.part_number
-      WHERE m.endpoint_id = $1 AND NOT m.ended ORDER BY p.number LIMIT $2`,
+      WHERE m.endpoint_id = $1 AND NOT m.ended AND p.opened ORDER BY p.number LIMIT $2`,
     [endpointId, OPEN_PARTS_MAX],
   );
   return rows.map(({ stream }) => stream);

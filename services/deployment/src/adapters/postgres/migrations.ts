@@ -97,6 +97,13 @@ const ownMigrations: readonly Migration[] = [
       ALTER TABLE rollouts ALTER COLUMN number DROP IDENTITY;
       ALTER TABLE wave_parts ALTER COLUMN number DROP IDENTITY;`,
   },
+  {
+    name: 'deployment-004-opened-parts',
+    // Of a part that is there already nobody knows: it counts as open, as all of them did.
+    sql: `
+      ALTER TABLE wave_parts ADD COLUMN opened boolean NOT NULL DEFAULT true;
+      ALTER TABLE wave_parts ALTER COLUMN opened SET DEFAULT false;`,
+  },
 ];
 
 /** Everything the service's database holds. */

@@ -53,6 +53,7 @@ type Change = { status: string | null; epoch: number | null; ring: string | null
 const NOTHING: Change = { status: null, epoch: null, ring: null };
 
 function changeBy({ type, data }: RolloutEvent): Change {
+  if (type === 'CohortFrozen') return { ...NOTHING, status: 'running' };
   if (type === 'WaveOpened') return { ...NOTHING, status: 'running', ring: data.name };
   if (type === 'HaltRequested') return { ...NOTHING, status: 'halting', epoch: data.epoch };
   if (type === 'HaltAcknowledged') return { ...NOTHING, status: 'halted' };
@@ -68,8 +69,11 @@ const CREATE = `
          $5::timestamptz, $5::timestamptz FROM rollouts
   ON CONFLICT DO NOTHING`;
 
+/** A cohort that is frozen after a halt was asked for sets nothing running. */
 const CHANGE = `
-  UPDATE rollouts SET revision = $2, changed_at = $3, status = coalesce($4, status),
+  UPDATE rollouts SET revision = $2, changed_at = $3,
+         status = CASE WHEN $4 = 'running' AND status <> 'planning' THEN status
+                       ELSE coalesce($4, status) END,
          epoch = coalesce($5, epoch), ring = coalesce($6, ring)
    WHERE rollout_id = $1`;
 
@@ -78,6 +82,8 @@ async function onPart(tx: Sql, stream: string, event: WavePartEvent): Promise<vo
   if (type === 'PartPlanned') {
     await tx.run(ADD_PART, [stream]);
     await tx.run(ADD_MEMBERS, [stream, data.endpoints]);
+  } else if (type === 'PartOpened') {
+    await tx.run('UPDATE wave_parts SET opened = true WHERE stream = $1', [stream]);
   } else if (type === 'LeasesIssued') {
     await tx.run(ADD_ATTEMPTS, [stream, data.leases.map(({ attemptId }) => attemptId)]);
   } else if (type === 'RollbackPlanned') {
