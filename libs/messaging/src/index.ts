@@ -6,7 +6,6 @@ export {
   type ConsumerOptions,
   type Delivery,
   MESSAGE_BYTES_MAX,
-  MESSAGES_PER_PUBLISH_MAX,
 } from './bus.js';
 export type { Apply } from './apply.js';
 export { consume, type ConsumeOptions } from './consume.js';
@@ -31,9 +30,8 @@ export {
   replayParked,
   replayParkedOutbox,
   type ReplayOptions,
-  retryParkedOutbox,
 } from './parking.js';
-export { INBOX_KEPT_MS, purgeInbox, purgeRefusedMessages, REFUSED_KEPT_MS } from './retention.js';
+export { purgeInbox, purgeRefusedMessages } from './retention.js';
 export { type RelayOptions, type RelayPace, runOutboxRelay } from './relay.js';
 export { busGrants, busMigrations } from './postgres/migrations.js';
 export type { BusRetention } from './postgres/retention.js';

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { CloudEvent } from '@patchtrail/contracts';
 import { eventually, runScript, silentLog } from '@patchtrail/testing';
 import process from 'node:process';
-import { type Bus, consume, type Log, outboxLag, parkedCount, retryParkedOutbox } from './index.js';
+import { type Bus, consume, type Log, outboxLag, parkedCount } from './index.js';
+import { retryParkedOutbox } from './parking.js';
 import { enqueueOne, openStage, Sent, type Stage } from './messaging.suite.js';
 
 describe('the outbox', () => {

@@ -7,10 +7,10 @@ const BATCH = 1_000;
  * How long a consumer knows what it has had. It must outlive every way in which a message can come
  * again: the bus keeps messages for 7 days unless told, and longer where a group is late.
  */
-export const INBOX_KEPT_MS = 30 * DAY_MS;
+const INBOX_KEPT_MS = 30 * DAY_MS;
 
 /** Long enough for an audit of a quarter. */
-export const REFUSED_KEPT_MS = 90 * DAY_MS;
+const REFUSED_KEPT_MS = 90 * DAY_MS;
 
 /** Forgets up to 1,000 messages consumed more than 30 days ago; how many it forgot. */
 export async function purgeInbox(db: Sql, now: Date): Promise<number> {

@@ -5,11 +5,10 @@ import { pause } from '../pause.js';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+const KEPT_MS = 7 * DAY_MS;
 const ROUNDS_MAX = 1_000;
 
 export type BusRetention = Readonly<{
-  /** 7 days unless told, in milliseconds; less than a day counts as a day. */
-  keptMs?: number;
   /** An hour unless told. */
   everyMs?: number;
   /** Groups whose messages are kept although they may never have run; the product's unless told. */
@@ -17,14 +16,14 @@ export type BusRetention = Readonly<{
 }>;
 
 /**
- * Deletes old messages, at once and then every hour. What a known group has not consumed is never
+ * Deletes messages of more than 7 days, at once and then every hour. What a known group has not consumed is never
  * deleted, however old: a known group is one of `groups`, or one that has ever committed an offset
  * in the topic. A group that is gone for good holds back its topics until its rows are taken out of
  * `group_offsets`. Each partition keeps its newest message, for the next offset follows from it.
  */
 export async function runRetention(
   pool: Pool,
-  { keptMs = 7 * DAY_MS, everyMs = HOUR_MS, groups = Object.values(CONSUMERS) }: BusRetention,
+  { everyMs = HOUR_MS, groups = Object.values(CONSUMERS) }: BusRetention,
   signal: AbortSignal,
   log: Log | undefined,
 ): Promise<void> {
@@ -32,7 +31,7 @@ export async function runRetention(
   while (!isOver()) {
     try {
       for (let round = 0; round < ROUNDS_MAX && !isOver(); round += 1) {
-        if ((await deleteSome(pool, Math.max(DAY_MS, keptMs), groups)) === 0) break;
+        if ((await deleteSome(pool, groups)) === 0) break;
       }
     } catch (error) {
       log?.warn({ err: error }, 'Old messages could not be deleted; they only take room.');
@@ -41,15 +40,11 @@ export async function runRetention(
   }
 }
 
-async function deleteSome(
-  pool: Pool,
-  keptMs: number,
-  groups: readonly ConsumerGroup[],
-): Promise<number> {
+async function deleteSome(pool: Pool, groups: readonly ConsumerGroup[]): Promise<number> {
   const known = groups.flatMap(({ group, topics }) => topics.map((topic) => ({ group, topic })));
   const { rows } = await pool.query<{ deleted: string }>(
     'SELECT delete_consumed_messages($1, $2, $3)::text AS deleted',
-    [keptMs / 1_000, known.map(({ group }) => group), known.map(({ topic }) => topic)],
+    [KEPT_MS / 1_000, known.map(({ group }) => group), known.map(({ topic }) => topic)],
   );
   return Number(rows[0]?.deleted ?? 0);
 }
