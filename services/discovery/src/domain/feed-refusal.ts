@@ -9,6 +9,7 @@ export type FeedRefusalCode =
   | 'bad-signature'
   | 'unknown-key'
   | 'malformed-release'
+  | 'other-suite'
   | 'expired'
   | 'not-yet-valid'
   | 'replayed'

@@ -138,3 +138,24 @@ describe('a changelog', () => {
     expect(cvesBetween(entries, '1.10-1', '1.11')).toEqual([]);
   });
 });
+
+describe('the suite of a release', () => {
+  const named = { label: '', suite: 'oldstable-security', codename: 'bookworm-security' };
+
+  it.each([
+    [named, 'oldstable-security'],
+    [named, 'bookworm-security'],
+    [{ ...named, suite: 'stable', codename: 'buster' }, 'buster/updates'],
+    [{ ...named, suite: '', codename: '' }, 'anything'],
+  ])('%j is asked for as %s', (release, asked) => {
+    expect(() => {
+      assertSuite(release, asked);
+    }).not.toThrow();
+  });
+
+  it.each(['bookworm', 'stable-security', 'security'])('is not %s', (asked) => {
+    expect(() => {
+      assertSuite(named, asked);
+    }).toThrow(expect.objectContaining({ code: 'other-suite' }));
+  });
+});

@@ -101,7 +101,22 @@ export function assertCurrent(release: Release, inForce: string | null, now: str
   }
 }
 
-const CLOCK_SKEW_MS = 86_400_000;
+/** How far ahead of ours the clock of an archive may be. */
+export const CLOCK_SKEW_MS = 86_400_000;
+
+/**
+ * Refuses the release of another suite: one key signs several, and whoever stands between may serve
+ * any of them. A release that names no suite is taken for the one that was asked for.
+ * @throws FeedRefusal
+ */
+export function assertSuite({ suite, codename }: Described, asked: string): void {
+  // Old security archives are asked for as `stable/updates` and call themselves `stable`.
+  const [distribution = asked] = asked.split('/');
+  const names = [suite, codename].filter((name) => name !== '');
+  if (names.length === 0 || names.includes(asked) || names.includes(distribution)) return;
+  const detail = `Release is that of ${suite} (${codename}), not of ${asked}`;
+  throw new FeedRefusal('other-suite', detail);
+}
 
 export type IndexFile = ReleaseFile & Readonly<{ path: string; packing: 'xz' | 'gz' | 'plain' }>;
 

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ import {
 const now = '2026-11-21T09:00:00.000Z';
 const hello = { name: 'hello', version: '1.0-1' };
 const signal = new AbortController().signal;
+const refused = (code: string) => expect.objectContaining({ status: 'refused', code });
 let repository: Repository;
 
 beforeAll(async () => {
@@ -37,8 +38,6 @@ async function answerTo(
   const archive = createAptArchive({ ...APT_LIMITS, ...limits });
   return archive.fetchRelease(requestFor(of), signal);
 }
-
-const refused = (code: string) => expect.objectContaining({ status: 'refused', code });
 
 describe('a signed archive', () => {
   it('gives its release and packages once they are verified', async () => {
@@ -111,6 +110,19 @@ describe('a signed archive', () => {
   });
 });
 
+describe('the time of a signature', () => {
+  // It is of 20 November, midnight.
+  const signedBy = (now: string) => answerTo({ date: 'Thu, 19 Nov 2026 20:00:00 UTC' }, { now });
+
+  it('may be up to a day ahead of a clock that is late, as that of the release may', async () => {
+    expect(await signedBy('2026-11-19T00:00:01.000Z')).toMatchObject({ status: 'new' });
+  });
+
+  it('may not be further ahead', async () => {
+    expect(await signedBy('2026-11-18T23:59:58.000Z')).toEqual(refused('bad-signature'));
+  });
+});
+
 describe('an archive is refused', () => {
   it.each<[string, string, Partial<ReleaseSpec>]>([
     ['a tampered index', 'hash-mismatch', { servedIndex: (bytes) => flip(bytes) }],
@@ -170,6 +182,19 @@ describe('an archive is refused', () => {
       releasedAt: '2026-11-20T08:00:01Z',
     };
     expect(await answerTo({}, { inForce })).toEqual(refused('replayed'));
+  });
+
+  it('for being that of another suite, signed by the same key', async () => {
+    const dists = join(repository.root, 'dists');
+    await repository.publish({ packages: [], codename: 'tiger' });
+    await cp(join(dists, 'stable'), join(dists, 'lion-security'), { recursive: true });
+    const request = requestFor({ suite: 'lion-security' });
+    expect(await createAptArchive().fetchRelease(request, signal)).toEqual(
+      expect.objectContaining({
+        ...{ status: 'refused', code: 'other-suite' },
+        detail: 'Release is that of stable (tiger), not of lion-security',
+      }),
+    );
   });
 
   it('for text around what was signed, which is never read', async () => {
@@ -242,6 +267,29 @@ describe('over http', () => {
     handle = () => ({ status: 302, location: `${repository.uri}/dists/stable/InRelease` });
     const answer = await createAptArchive().fetchRelease(requestFor({ uri: base }), signal);
     expect(answer).toMatchObject({ detail: expect.stringContaining('not http or https') });
+  });
+
+  it('refuses nothing because the work was given up', async () => {
+    const lost = new Error('the lease is gone');
+    for (const uri of [base, repository.uri]) {
+      const controller = new AbortController();
+      handle = () => {
+        controller.abort(lost);
+        return null;
+      };
+      if (uri !== base) controller.abort(lost);
+      const answer = createAptArchive().fetchRelease(requestFor({ uri }), controller.signal);
+      await expect(answer).rejects.toThrow();
+    }
+  });
+
+  it('calls it a timeout when the time of the whole sync is over', async () => {
+    handle = () => null;
+    const answer = createAptArchive().fetchRelease(
+      requestFor({ uri: base }),
+      AbortSignal.timeout(100),
+    );
+    expect(await answer).toEqual(refused('timeout'));
   });
 
   it.each([

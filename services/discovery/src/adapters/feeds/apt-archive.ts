@@ -6,6 +6,7 @@ import { FeedRefusal } from '../../domain/feed-refusal.js';
 import { type IndexPackage, indexPackageOf } from '../../domain/index-package.js';
 import {
   assertCurrent,
+  assertSuite,
   type IndexFile,
   indexFileOf,
   parseRelease,
@@ -63,6 +64,7 @@ async function fetchVerified(
   const keys = await readKeyring(request.keyring);
   const text = await verifiedText(file.toString('utf8'), keys, request.now);
   const release = parseRelease(text);
+  assertSuite(release, request.suite);
   assertCurrent(release, request.inForce?.releasedAt ?? null, request.now);
   const releaseDigest = `sha256:${createHash('sha256').update(file).digest('hex')}`;
   if (releaseDigest === request.inForce?.releaseDigest)

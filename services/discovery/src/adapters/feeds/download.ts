@@ -25,14 +25,16 @@ export async function download(uri: string, limits: DownloadLimits): Promise<Buf
     }
     return Buffer.concat(chunks);
   } catch (error) {
-    throw asRefusal(error, uri, deadline);
+    throw asRefusal(error, uri, signal);
   }
 }
 
-function asRefusal(error: unknown, uri: string, deadline: AbortSignal): unknown {
+/** That the work was given up, for whatever reason, says nothing of the archive. */
+function asRefusal(error: unknown, uri: string, { aborted, reason }: AbortSignal): unknown {
   if (error instanceof FeedRefusal) return error;
-  if (deadline.aborted) return new FeedRefusal('timeout', `${uri} was not read in time`);
-  if (error instanceof Error && error.name === 'AbortError') return error;
+  const late = reason instanceof DOMException && reason.name === 'TimeoutError';
+  if (late) return new FeedRefusal('timeout', `${uri} was not read in time`);
+  if (aborted) return error;
   return new FeedRefusal('unreachable', `${uri}: ${causeOf(error)}`);
 }
 

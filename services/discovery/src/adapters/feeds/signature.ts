@@ -1,6 +1,7 @@
 import { DomainError } from '@patchtrail/event-sourcing';
 import { type Key, readCleartextMessage, readKeys, verify } from 'openpgp';
 import { FeedRefusal } from '../../domain/feed-refusal.js';
+import { CLOCK_SKEW_MS } from '../../domain/release.js';
 
 const ARMOR = '-----BEGIN PGP PUBLIC KEY BLOCK-----';
 const SIGNED = '-----BEGIN PGP SIGNED MESSAGE-----';
@@ -39,7 +40,7 @@ export async function verifiedText(
   const { signatures } = await verify({
     message,
     verificationKeys: [...keys],
-    date: new Date(now),
+    date: new Date(Date.parse(now) + CLOCK_SKEW_MS),
   });
   const problems: string[] = [];
   for (const { keyID, verified } of signatures) {
