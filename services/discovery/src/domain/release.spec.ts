@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { createStanzaReader, readStanzas } from './deb822.js';
-import { distributionRelease, indexFileOf, isSecurityOrigin, parseRelease } from './release.js';
+import {
+  assertSuite,
+  distributionRelease,
+  indexFileOf,
+  isSecurityOrigin,
+  parseRelease,
+} from './release.js';
 import { cvesBetween, parseChangelog } from './changelog.js';
 import { indexPackageOf } from './index-package.js';
 
