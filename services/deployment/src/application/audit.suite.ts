@@ -4,7 +4,7 @@ import { rolloutCodec } from '../adapters/event-store/rollout-codec.js';
 import { wavePartCodec } from '../adapters/event-store/wave-part-codec.js';
 import type { RolloutEvent } from '../domain/rollout-messages.js';
 import type { WavePartEvent } from '../domain/wave-part-messages.js';
-import { parsePartStream } from './names.js';
+import { parsePartStream, PART_PREFIX } from './names.js';
 
 type Wave = { cap: number; passed: boolean; failed: number };
 type Book = {
@@ -27,6 +27,9 @@ export function createAudit() {
   const partEpochs = new Map<string, number>();
   const members = new Set<string>();
   const ends = new Map<string, number>();
+  /** By part and endpoint: what may have been changed, and what is to be undone. */
+  const changed = new Set<string>();
+  const undone = new Set<string>();
 
   const bookOf = (id: string): Book => {
     const found = books.get(id);
@@ -78,6 +81,7 @@ export function createAudit() {
       const passed = data.verdict === 'passed';
       const breached = wave.failed > (book.gateLimits[data.ring] ?? 0);
       assert.ok(!passed || !breached, 'a breached ring passes');
+      assert.equal(data.inputs.planned, book.frozen[data.ring], 'judged on a part of the ring');
       book.waves.set(data.ring, { ...wave, passed });
     },
     (book, { type, data }) => {
@@ -88,6 +92,10 @@ export function createAudit() {
     (book, { type, data }, id) => {
       if (type !== 'RolloutClosed') return;
       book.closed = data.outcome;
+      if (data.outcome.startsWith('roll')) {
+        const own = [...changed].filter((key) => key.startsWith(`${PART_PREFIX}${id}_`));
+        for (const key of own) assert.ok(undone.has(key), `${key} is not rolled back`);
+      }
       if (data.outcome.startsWith('completed')) assert.equal(book.haltEpoch, null);
       assert.deepEqual(attempts.outIn(`${id}/`), [], 'closed with attempts out');
     },
@@ -127,6 +135,29 @@ export function createAudit() {
       if (type !== 'LeasesConfirmed') return;
       assert.equal(data.epoch, partEpochs.get(stream), 'a start with another epoch');
       for (const { attemptId } of data.attempts) attempts.confirm(attemptId);
+    },
+    ({ stream }, { type, data }) => {
+      if (type !== 'OutcomesRecorded') return;
+      for (const { attemptId, endpointId, disposition, outcome } of data.outcomes) {
+        if (disposition === 'late' || outcome === 'already-compliant') continue;
+        if (attempts.mayHaveChanged(attemptId)) changed.add(`${stream}/${endpointId}`);
+      }
+    },
+    ({ stream }, { type, data }) => {
+      if (type !== 'LeasesExpired' || data.kind !== 'install') return;
+      for (const { attemptId, endpointId } of data.expired) {
+        if (attemptId === null || !attempts.mayHaveChanged(attemptId)) continue;
+        changed.add(`${stream}/${endpointId}`);
+      }
+    },
+    ({ stream }, { type, data }) => {
+      if (type !== 'RollbackPlanned') return;
+      for (const { endpointId, rollbackOf } of data.endpoints) {
+        const key = `${stream}/${endpointId}`;
+        assert.equal(attempts.mayHaveChanged(rollbackOf), true, `${key} was not changed`);
+        assert.equal(undone.has(key), false, `${key} is to be rolled back twice`);
+        undone.add(key);
+      }
     },
     (place, { type, data }) => {
       if (type !== 'OutcomesRecorded' && type !== 'RollbacksRecorded') return;
@@ -200,6 +231,7 @@ function createAttemptBooks() {
       assert.equal(taken, false, `${endpointId} has two active attempts`);
       out.set(attemptId, { endpointId, ring });
     },
+    mayHaveChanged: (attemptId: string) => confirmed.has(attemptId),
     confirm: (attemptId: string) => {
       assert.ok(out.has(attemptId), 'a start of a lease that has ended');
       assert.equal(confirmed.has(attemptId), false, 'started twice');

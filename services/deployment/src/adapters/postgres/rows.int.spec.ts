@@ -17,7 +17,8 @@ describe('rows of rollouts whose first ring is empty', () => {
   let world: World;
   beforeEach(async () => {
     fresh = await freshDatabase('deployment_rows');
-    db = await openDatabase({ url: fresh.url, migrations: deploymentMigrations });
+    const migrations = deploymentMigrations;
+    db = await openDatabase({ url: fresh.url, applicationName: 'spec', migrations });
     const plan = planOf([ring('staging'), ring('broad')]);
     world = createWorld({ plan, ringsOf: ['broad'], seed: 1, partSize: 500 });
   });
