@@ -165,6 +165,16 @@ describe('decisions from what discovery publishes', () => {
     expect(await published(patchId)).toEqual(['PatchPrioritized', 'PatchReprioritized']);
   });
 
+  it('count no entry of a catalogue that is not complete, whatever else changes', async () => {
+    const [endpointId, patchId] = [v4(), v4()];
+    await receive(catalogue([]), enrolled(endpointId, 'none'), missing(endpointId, patchId));
+    await receive(catalogue(['CVE-2026-0004'], 1, 2), discovered(patchId, ['CVE-2026-0004']));
+    const inKev = async () => (await decisionsOf(patchId))[0]?.inputs[0];
+    expect(await inKev()).toMatchObject({ name: 'in-kev', value: false });
+    await receive(catalogue(['CVE-2026-0005'], 2, 2));
+    expect(await inKev()).toMatchObject({ name: 'in-kev', value: true });
+  });
+
   it('become critical when a CVE of the patch is listed', async () => {
     const [endpointId, patchId] = [v4(), v4()];
     await receive(

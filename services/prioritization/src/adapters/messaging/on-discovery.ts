@@ -129,12 +129,13 @@ async function saveSignals(
   }: DataOf<typeof discovery.ThreatSignalChanged>,
 ): Promise<void> {
   await tx.run(
-    `INSERT INTO kev_entries (cve_id, date_added)
-     SELECT * FROM unnest($1::text[], $2::text[])
+    `INSERT INTO kev_entries (cve_id, date_added, counts)
+     SELECT *, false FROM unnest($1::text[], $2::text[])
      ON CONFLICT (cve_id) DO UPDATE SET date_added = excluded.date_added`,
     [entries.map(({ cveId }) => cveId), entries.map(({ dateAdded }) => dateAdded)],
   );
   if (part < parts) return;
+  await tx.run('UPDATE kev_entries SET counts = true WHERE NOT counts');
   await tx.run(
     `INSERT INTO kev_catalog (version, released_at) VALUES ($1, $2)
      ON CONFLICT (one) DO UPDATE SET version = excluded.version, released_at = excluded.released_at`,

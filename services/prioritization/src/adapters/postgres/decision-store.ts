@@ -53,7 +53,7 @@ export function decisionStore(tx: Sql, cause: CloudEvent): DecisionStore {
       );
       const listed = await tx.rows<{ cveId: string; dateAdded: string }>(
         `SELECT cve_id AS "cveId", date_added AS "dateAdded" FROM kev_entries
-          WHERE cve_id = ANY($1::text[]) ORDER BY cve_id`,
+          WHERE cve_id = ANY($1::text[]) AND counts ORDER BY cve_id`,
         [cves],
       );
       return { catalog: catalog ?? null, listed };

@@ -42,9 +42,15 @@ const schema: Migration = {
   `,
 };
 
+const completeCatalogues: Migration = {
+  name: 'prioritization-002-complete-catalogues',
+  sql: 'ALTER TABLE kev_entries ADD COLUMN counts boolean NOT NULL DEFAULT true',
+};
+
 export const prioritizationMigrations: readonly Migration[] = [
   idempotencyMigration,
   parkedReplaysMigration,
   ...messagingMigrations,
   schema,
+  completeCatalogues,
 ];
