@@ -6,6 +6,7 @@ import { openRepository, type Repository } from './adapters/feeds/signed-reposit
 import { bindTx, transactOn } from './adapters/postgres/tx.js';
 import { considerCandidate } from './application/discover-patches.js';
 import type { Transact } from './application/ports.js';
+import { withdrawPatches } from './application/withdraw-patches.js';
 import { type Discovery, NOW, startDiscovery, text } from './discovery-harness.suite.js';
 
 let discovery: Discovery;
@@ -43,7 +44,7 @@ const consider = (transact: Transact, sourceVersion: string) => {
 async function untilSomebodyWaits(): Promise<void> {
   const waiting = await discovery.db.rows(
     `SELECT 1 FROM pg_locks WHERE NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())`,
   );
   expect(waiting).not.toEqual([]);
 }
@@ -74,6 +75,25 @@ it.each([
   expect(events.filter(({ type }) => type.includes('PatchSuperseded'))).toMatchObject([
     { data: { patchId: ids.get('1.1-1'), supersededBy: ids.get('1.2-1') } },
   ]);
+});
+
+it('what two syncs find gone at once is withdrawn once', async () => {
+  await consider(transactOn(discovery.db), '1.2-1');
+  await discovery.events();
+  await discovery.db.run('DELETE FROM index_packages');
+  const origin = { actor: 'spec', at: NOW, ...caused };
+  const withdraw = () =>
+    transactOn(discovery.db)(origin, async (tx) => {
+      await withdrawPatches(tx, NOW);
+    });
+  let other: Promise<void> = Promise.resolve();
+  await discovery.db.transaction(async (sql) => {
+    await withdrawPatches(bindTx(sql, origin), NOW);
+    other = withdraw();
+    await Promise.race([other, eventually(untilSomebodyWaits)]);
+  });
+  await other;
+  expect(await discovery.events('PatchWithdrawn')).toHaveLength(1);
 });
 
 it('of two who record the same version at once, one discovers it', async () => {

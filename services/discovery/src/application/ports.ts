@@ -182,7 +182,8 @@ export type PatchStore = Readonly<{
   unlisted(archives: ArchiveLines): Promise<readonly UnlistedPatch[]>;
   /** Carried by one of these archives of its line again, since withdrawn or since superseded by one that is. */
   returned(archives: ArchiveLines): Promise<readonly Candidate[]>;
-  withdraw(patchIds: readonly string[], at: string): Promise<void>;
+  /** Those that nobody had withdrawn meanwhile. */
+  withdraw(patchIds: readonly string[], at: string): Promise<ReadonlySet<string>>;
   /** Neither withdrawn nor superseded from here on. */
   offerAgain(patchId: string): Promise<void>;
   offers(endpointId: string): Promise<readonly Offer[]>;

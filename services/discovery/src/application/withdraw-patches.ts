@@ -5,12 +5,11 @@ import type { ArchiveLines, Tx } from './ports.js';
 /** Withdraws every patch that the indexes now in force have dropped, and has its endpoints assessed. */
 export async function withdrawPatches(tx: Tx, at: string): Promise<void> {
   const lines = linesOf((await tx.sources.archives()).values());
-  const gone = withdrawals(await tx.patches.unlisted(lines));
-  if (gone.length === 0) return;
-  await tx.patches.withdraw(
-    gone.map(({ patchId }) => patchId),
-    at,
-  );
+  const found = withdrawals(await tx.patches.unlisted(lines));
+  if (found.length === 0) return;
+  const ids = found.map(({ patchId }) => patchId);
+  const withdrawn = await tx.patches.withdraw(ids, at);
+  const gone = found.filter(({ patchId }) => withdrawn.has(patchId));
   for (const { patchId, vendor, release, sourcePackage, sourceVersion } of gone) {
     const reason = `no admitted archive of ${vendor} ${release} carries ${sourcePackage} ${sourceVersion} any more`;
     await tx.publish(discovery.PatchWithdrawn, { kind: 'patch', id: patchId }, { patchId, reason });

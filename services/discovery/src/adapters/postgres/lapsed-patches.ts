@@ -41,10 +41,12 @@ export function lapsedPatches(
         columns(archives),
       ),
     withdraw: async (patchIds, at) => {
-      await sql.run('UPDATE patches SET withdrawn_at = $2 WHERE patch_id = ANY($1::uuid[])', [
-        patchIds,
-        at,
-      ]);
+      const rows = await sql.rows<{ id: string }>(
+        `UPDATE patches SET withdrawn_at = $2
+          WHERE patch_id = ANY($1::uuid[]) AND withdrawn_at IS NULL RETURNING patch_id AS id`,
+        [patchIds, at],
+      );
+      return new Set(rows.map(({ id }) => id));
     },
     offerAgain: async (patchId) => {
       await sql.run(
