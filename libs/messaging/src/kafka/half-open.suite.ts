@@ -16,8 +16,18 @@ export type SilentWay = Readonly<{
   close: () => Promise<void>;
 }>;
 
-/** Behind the length of the request. */
-const REQUEST_AT = 4;
+/** A request begins with the length of what follows, and then says which it is. */
+const LENGTH_BYTES = 4;
+
+/** Those that begin in what has arrived at once, which they may share. */
+function requestsIn(bytes: Buffer): readonly number[] {
+  const found: number[] = [];
+  for (let at = 0; at + LENGTH_BYTES + 2 <= bytes.length;) {
+    found.push(bytes.readInt16BE(at + LENGTH_BYTES));
+    at += LENGTH_BYTES + bytes.readUInt32BE(at);
+  }
+  return found;
+}
 
 export async function openSilentWay(): Promise<SilentWay> {
   const pairs = new Set<readonly [Socket, Socket | null]>();
@@ -36,7 +46,7 @@ export async function openSilentWay(): Promise<SilentWay> {
     if (broker === null) return;
     broker.on('error', () => client.destroy()).on('close', () => client.destroy());
     client.on('data', (bytes) => {
-      if (cutAt === null || bytes.length < 6 || bytes.readInt16BE(REQUEST_AT) !== cutAt) return;
+      if (cutAt === null || !requestsIn(bytes).includes(cutAt)) return;
       cutAt = null;
       broker.destroy();
     });
