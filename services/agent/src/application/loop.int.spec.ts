@@ -24,30 +24,56 @@ describe('the loop', () => {
     await endpoint.remove();
   });
 
-  it('carries out its leases though no inventory can be taken', async () => {
+  /** An agent whose loop ends after a few rounds, or when `isOver` says so. */
+  const agentOf = async (isOver: () => boolean, now: () => Date): Promise<AgentContext> => {
     const stop = new AbortController();
     const { signal } = stop;
     const urls = { discovery: server.url, deployment: server.url };
     const identity = { endpointId: server.endpointId, secret: 's'.repeat(43) };
     let pauses = 0;
-    const agent: AgentContext = {
+    return {
       endpointId: server.endpointId,
       executor: createSimulatedExecutor(endpoint.file, () => undefined),
-      journal: await openJournal(endpoint.stateDir, () => new Date()),
+      journal: await openJournal(endpoint.stateDir, now),
       server: createServerClient(urls, identity, { timeoutMs: 2_000, signal }),
       log: () => undefined,
-      now: () => new Date(),
+      now,
       signal,
       pause: () => {
         pauses += 1;
-        if (server.seen.reports.length > 0 || pauses === ROUNDS_MAX) stop.abort();
+        if (isOver() || pauses === ROUNDS_MAX) stop.abort();
         return Promise.resolve();
       },
     };
+  };
+  const pace = { pollMs: 10, inventoryMs: 600_000 };
+
+  it('carries out its leases though no inventory can be taken', async () => {
+    const agent = await agentOf(
+      () => server.seen.reports.length > 0,
+      () => new Date(),
+    );
     const alpha = { package: 'alpha', version: '2.0', architecture: 'amd64' };
     server.control.offer = leaseOf(server.endpointId, alpha);
     const broken = () => Promise.reject(new Error('apt-mark showhold ended with 100'));
-    await runLoop(agent, { pollMs: 10, inventoryMs: 600_000 }, broken);
+    await runLoop(agent, pace, broken);
     expect(server.seen.reports).toMatchObject([{ outcome: 'verified' }]);
+  });
+
+  it('takes an inventory after its clock was set back', async () => {
+    let year = 2040;
+    let inventories = 0;
+    const agent = await agentOf(
+      () => {
+        year = 2026;
+        return inventories === 2;
+      },
+      () => new Date(Date.UTC(year, 0)),
+    );
+    await runLoop(agent, pace, () => {
+      inventories += 1;
+      return Promise.resolve(true);
+    });
+    expect(inventories).toBe(2);
   });
 });

@@ -33,19 +33,23 @@ export async function runLoop(
   pace: LoopPace,
   inventory: () => Promise<boolean>,
 ): Promise<void> {
-  let inventoryDueAt = 0;
+  let inventoriedAt: number | null = null;
   let failures = 0;
   const stopped = () => agent.signal.aborted;
+  const isDue = () => {
+    if (inventoriedAt === null) return true;
+    const sinceMs = agent.now().getTime() - inventoriedAt;
+    // A clock that was set back says nothing of how long it has been.
+    return sinceMs < 0 || sinceMs >= pace.inventoryMs;
+  };
   while (!stopped()) {
     // Where no inventory can be taken there may be something to roll back, or an end to report.
     const inventoried = await tried(agent, async () => {
-      if (agent.now().getTime() >= inventoryDueAt && (await inventory())) {
-        inventoryDueAt = agent.now().getTime() + pace.inventoryMs;
-      }
+      if (isDue() && (await inventory())) inventoriedAt = agent.now().getTime();
       return true;
     });
     const busy = stopped() ? false : await tried(agent, () => runCycle(agent));
-    if (busy === true) inventoryDueAt = 0;
+    if (busy === true) inventoriedAt = null;
     failures = inventoried === null || busy === null ? failures + 1 : 0;
     if (busy !== true) await agent.pause(pauseMs(pace.pollMs, failures));
   }
