@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openApiDifference } from '@patchtrail/platform';
+import { openApiDifference, pageToken } from '@patchtrail/platform';
 import { newKey } from './adapters/feeds/signed-repository.suite.js';
 import { readDiscoveryConfig } from './config.js';
 import { type Discovery, field, startDiscovery } from './discovery-harness.suite.js';
@@ -86,6 +86,16 @@ describe('the KEV catalogue', () => {
       ...{ status: 400, body: { errors: [{ field: 'signal' }] } },
     });
   });
+});
+
+it.each([
+  ['/v1/package-sources', null],
+  ['/v1/device-groups', null],
+  ['/v1/patches', { sourcePackage: null, superseded: null }],
+  ['/v1/endpoints', { departments: null, department: null, package: null, version: null }],
+])('%s goes on behind no cursor that it never gave', async (path, filter) => {
+  const answer = await discovery.call('GET', `${path}?page_token=${pageToken(filter, '7')}`);
+  expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-page-token' } });
 });
 
 describe('package sources', () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { discovery } from '@patchtrail/contracts';
-import { openApiDifference } from '@patchtrail/platform';
+import { openApiDifference, pageToken } from '@patchtrail/platform';
 import {
   allPages,
   assertScreenRefuses,
@@ -119,6 +119,12 @@ describe('decisions', () => {
       status: 400,
       body: { errors: [{ field, rule: expect.stringMatching(rule) }] },
     });
+  });
+
+  it.each(['x', '9'.repeat(19)])('go on behind no number that is none: %s', async (after) => {
+    const token = pageToken({ patchId: null, category: null }, after);
+    const shown = await served.show(`/v1/decisions?page_token=${token}`);
+    expect(shown).toMatchObject({ status: 400, body: { code: 'invalid-page-token' } });
   });
 
   it('go on only where the same was asked', async () => {

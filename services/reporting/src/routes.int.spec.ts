@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { deployment, discovery } from '@patchtrail/contracts';
-import { openApiDifference } from '@patchtrail/platform';
+import { openApiDifference, pageToken } from '@patchtrail/platform';
 import {
   allPages,
   assertScreenRefuses,
@@ -115,6 +115,16 @@ describe('every screen', () => {
   ])('%s cannot be asked', async (path, field, rule) => {
     const errors = [{ field, rule }];
     expect(await served.show(path)).toMatchObject({ status: 400, body: { errors } });
+  });
+
+  it.each([
+    ['/v1/compliance', { departments: null, department: null, patchId: null }],
+    [`/v1/patch-trails/${patchId}`, patchId],
+    [`/v1/rollout-timelines/${rollouts[0]}`, rollouts[0]],
+    ['/v1/failure-tickets', null],
+  ])('%s goes on behind no cursor that it never gave', async (path, filter) => {
+    const shown = await served.show(`${path}?page_token=${pageToken(filter, 'x')}`);
+    expect(shown).toMatchObject({ status: 400, body: { code: 'invalid-page-token' } });
   });
 
   it('goes on only where the same was asked', async () => {

@@ -20,6 +20,7 @@ import {
   snapshot,
   Text,
   Summary,
+  UUID,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
@@ -57,7 +58,7 @@ export class DeviceGroupsController {
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(DeviceGroupRow)
   async list(@Query() query: PageQuery) {
-    const page = pageOf(query, null);
+    const page = pageOf(query, null, UUID);
     const rows = await listGroups(this.db, page);
     const data = paged(rows, page, null, ({ groupId }) => groupId);
     return snapshot(data, { position: null, lagMs: 0 });

@@ -37,6 +37,7 @@ import {
   TextMap,
   withEtag,
   Summary,
+  UUID,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { changeAttributes, retireEndpoint } from '../../application/change-endpoint.js';
@@ -96,7 +97,7 @@ export class EndpointsController {
       package: query.package ?? null,
       version: query.version ?? null,
     };
-    const page = pageOf(query, filter);
+    const page = pageOf(query, filter, UUID);
     const rows = await listEndpoints(this.db, filter, page);
     const data = paged(rows, page, filter, ({ endpointId }) => endpointId);
     return snapshot(data, { position: null, lagMs: 0 });

@@ -17,6 +17,7 @@ import {
   snapshot,
   Text,
   Summary,
+  UUID,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { v7 as uuidv7 } from 'uuid';
@@ -77,7 +78,7 @@ export class PackageSourcesController {
   @For('platform-engineer', 'approver', 'auditor')
   @ShowsList(PackageSourceAnswer)
   async list(@Query() query: PageQuery) {
-    const page = pageOf(query, null);
+    const page = pageOf(query, null, UUID);
     const rows = await listSources(this.db, page);
     const data = paged(rows, page, null, ({ sourceId }) => sourceId);
     return snapshot(data, { position: null, lagMs: 0 });

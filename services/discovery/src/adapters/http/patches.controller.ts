@@ -14,6 +14,7 @@ import {
   snapshot,
   Text,
   Summary,
+  UUID,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { findPatch, listPatches } from '../postgres/patch-queries.js';
@@ -36,7 +37,7 @@ export class PatchesController {
   async list(@Query() query: PatchesQuery) {
     const { sourcePackage = null, superseded = null } = query;
     const filter = { sourcePackage, superseded };
-    const page = pageOf(query, filter);
+    const page = pageOf(query, filter, UUID);
     const rows = await listPatches(this.db, filter, page);
     const data = paged(rows, page, filter, ({ patchId }) => patchId);
     return snapshot(data, { position: null, lagMs: 0 });

@@ -23,6 +23,9 @@ import { findDecision, listDecisions, position } from '../postgres/queries.js';
 export const DECISIONS_DB = Symbol('DECISIONS_DB');
 export const DECISIONS_LAG = Symbol('DECISIONS_LAG');
 
+/** Of a decision, in the order in which they were first made. */
+const NUMBER = /^\d{1,18}$/;
+
 const Decision = named('Decision', PriorityDecision);
 
 class DecisionsQuery extends PageQuery {
@@ -44,7 +47,7 @@ export class DecisionsController {
   @ShowsList(Decision)
   async list(@Query() query: DecisionsQuery) {
     const filter = { patchId: query.patchId ?? null, category: query.category ?? null };
-    const page = pageOf(query, filter);
+    const page = pageOf(query, filter, NUMBER);
     const seen = await this.seenSoFar();
     const rows = await listDecisions(this.db, filter, page);
     const { items, nextPageToken } = paged(rows, page, filter, ({ number }) => number);

@@ -16,6 +16,7 @@ import {
   Text,
   Uuid,
   Summary,
+  UUID,
 } from '@patchtrail/platform';
 import type { Database } from '@patchtrail/postgres';
 import { complianceOf } from '../../domain/compliance.js';
@@ -34,6 +35,10 @@ import { Compliance, ComplianceRow, FailureTicket, RecordedEvent } from './answe
 
 export const REPORTS_DB = Symbol('REPORTS_DB');
 export const REPORTS_LAG = Symbol('REPORTS_LAG');
+
+const NUMBER = /^\d{1,18}$/;
+/** `<endpointId>/<patchId>` */
+const ENTRY = new RegExp(`${UUID.source.slice(0, -1)}/${UUID.source.slice(1)}`);
 
 class ComplianceQuery extends PageQuery {
   @Text() @Optional() department?: string;
@@ -62,7 +67,7 @@ export class ReportsController {
       department: query.department ?? null,
       patchId: query.patchId ?? null,
     };
-    const page = pageOf(query, filter);
+    const page = pageOf(query, filter, ENTRY);
     const seen = await this.seenSoFar();
     const totals = complianceOf(await complianceCounts(this.db, filter));
     const rows = await complianceEntries(this.db, filter, page);
@@ -91,7 +96,7 @@ export class ReportsController {
   @ShowsList(FailureTicket)
   async tickets(@Query() query: TicketsQuery) {
     const filter = query.rolloutId ?? null;
-    const page = pageOf(query, filter);
+    const page = pageOf(query, filter, NUMBER);
     const seen = await this.seenSoFar();
     const rows = await failureTickets(this.db, filter, page);
     return snapshot(
@@ -106,7 +111,7 @@ export class ReportsController {
     query: PageQuery,
     read: (page: Window) => Promise<TrailEntry[]>,
   ) {
-    const page = pageOf(query, id);
+    const page = pageOf(query, id, NUMBER);
     const seen = await this.seenSoFar();
     const rows = await read(page);
     if (rows.length === 0 && page.after === null) throw notFound(`${of} ${id} in any event`);
