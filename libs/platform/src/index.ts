@@ -47,6 +47,7 @@ export {
   Problem,
   problem,
   type ProblemDocument,
+  refusingAbsent,
 } from './http/problem.js';
 export { statusOf } from './http/problem-codes.js';
 export { sendProblem } from './http/problem-filter.js';

@@ -48,6 +48,24 @@ export function notFound(what: string): Problem {
   return problem('not-found', `There is no ${what}.`);
 }
 
+type Refusing = <T>(what: string, work: () => Promise<T>) => Promise<T>;
+
+/**
+ * Does the work; `what` is named when there is no such resource: `rollout 7f3a…`. That is so where
+ * its stream does not exist, and where the domain says so by one of the codes.
+ */
+export function refusingAbsent(codes: readonly string[]): Refusing {
+  return async (what, work) => {
+    try {
+      return await work();
+    } catch (error) {
+      const hasNoStream = error instanceof WrongExpectedRevision && error.actual === 'no-stream';
+      const isSaid = error instanceof DomainError && codes.includes(error.code);
+      throw hasNoStream || isSaid ? notFound(what) : error;
+    }
+  };
+}
+
 /** 400 `invalid-request` for one field. */
 export function invalidField(field: string, rule: string): Problem {
   return problem('invalid-request', `${field} ${rule}.`, [{ field, rule }]);
