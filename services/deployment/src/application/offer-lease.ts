@@ -38,6 +38,7 @@ export async function offerLease(
           : null;
       }
     }
+    await inHand.leaseIn(null);
     if (busyWith !== null) return null;
     for (const stream of parts.keys()) {
       const offer = await tryPart(deps, inHand, stream, endpointId, context);
@@ -102,6 +103,7 @@ async function issue(
   const attempt = endpoint.attempts + 1;
   const attemptId = attemptIdOf(stream, endpointId, kind, attempt);
   const data = { endpointId, attempt, attemptId, epoch, at: context.at };
+  await inHand.leaseIn(stream);
   const issuing = { ...context, commandId: commandIdFrom('issue', attemptId) };
   const command = { type: 'IssueLease', data } as const;
   const { state } = await handle(deps.streams.parts, stream, command, issuing, {

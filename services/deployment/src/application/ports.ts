@@ -31,6 +31,8 @@ export type CohortDrafts = Readonly<{
 export type EndpointInHand = Readonly<{
   /** The part streams that have been opened and in which it has not ended, oldest first. */
   parts: readonly string[];
+  /** Keeps the stream of a lease among its parts, wherever they are known from; `null` for none. */
+  leaseIn: (stream: string | null) => Promise<void>;
   /** What an agent needs to install the patches; `null` if one is not known at its revision. */
   patches: (refs: readonly PatchRef[]) => Promise<readonly LeasedPatch[] | null>;
 }>;

@@ -30,7 +30,7 @@ import { confirmLease, type OutcomeReport, recordOutcome } from './report.js';
 import { createStreams } from './streams.js';
 
 const START = Date.parse('2026-11-21T09:00:00.000Z');
-const PATCH = {
+export const PATCH = {
   patchId: commandIdFrom('patch'),
   revision: 1,
   contentDigest: `sha256:${'a'.repeat(64)}`,
@@ -131,7 +131,9 @@ export function createWorld(o: {
     queue: createKeyedQueue(),
     membership: {
       alone: (endpointId, work) =>
-        locks(endpointId, async () => work({ parts: await openParts(endpointId), patches })),
+        locks(endpointId, async () =>
+          work({ parts: await openParts(endpointId), patches, leaseIn: () => Promise.resolve() }),
+        ),
       openParts,
       partOfAttempt,
     },
@@ -343,7 +345,7 @@ export function createWorld(o: {
 
   return {
     ...{ actions, agents, audit, authorize, exhaust, together, events, refused, pending, timers },
-    ...{ direct, rolloutIds, react: reactInOrder },
+    ...{ direct, rolloutIds, react: reactInOrder, contextOf: context },
     operations: { halt: haltRollout, rollback: requestRollback, cancel: cancelRollout },
   };
 }

@@ -10,15 +10,23 @@ export function membershipIn(db: Database): Membership {
     alone: (endpointId, work) =>
       db.transaction(async (tx) => {
         // The lock of the row serialises leases of one endpoint over all replicas and rollouts.
-        const [endpoint] = await tx.rows<{ retired: boolean }>(
-          'SELECT retired FROM endpoints WHERE endpoint_id = $1 FOR UPDATE',
+        const [endpoint] = await tx.rows<{ retired: boolean; leasedIn: string | null }>(
+          `SELECT retired, leased_in AS "leasedIn" FROM endpoints
+            WHERE endpoint_id = $1 FOR UPDATE`,
           [endpointId],
         );
         if (endpoint?.retired !== false) {
           throw new DomainError('unknown-endpoint', `endpointId: ${endpointId} is not enrolled`);
         }
-        const parts = await openPartsIn(tx, endpointId);
-        return work({ parts, patches: (refs) => approvedPatches(tx, refs) });
+        const { leasedIn } = endpoint;
+        const open = await openPartsIn(tx, endpointId);
+        return work({
+          parts: [...new Set(leasedIn === null ? open : [leasedIn, ...open])],
+          patches: (refs) => approvedPatches(tx, refs),
+          leaseIn: async (stream) => {
+            if (stream !== null || leasedIn !== null) await tx.run(LEASE_IN, [endpointId, stream]);
+          },
+        });
       }),
     openParts: (endpointId) => openPartsIn(db, endpointId),
     partOfAttempt: async (attemptId) => {
@@ -30,6 +38,8 @@ export function membershipIn(db: Database): Membership {
     },
   };
 }
+
+const LEASE_IN = 'UPDATE endpoints SET leased_in = $2 WHERE endpoint_id = $1';
 
 async function openPartsIn(db: Sql, endpointId: string): Promise<readonly string[]> {
   const rows = await db.rows<{ stream: string }>(

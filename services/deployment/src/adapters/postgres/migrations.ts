@@ -104,6 +104,11 @@ const ownMigrations: readonly Migration[] = [
       ALTER TABLE wave_parts ADD COLUMN opened boolean NOT NULL DEFAULT true;
       ALTER TABLE wave_parts ALTER COLUMN opened SET DEFAULT false;`,
   },
+  {
+    name: 'deployment-005-leased-in',
+    // Where its last lease may still be out: the rows of parts may be behind.
+    sql: 'ALTER TABLE endpoints ADD COLUMN leased_in text;',
+  },
 ];
 
 /** Everything the service's database holds. */
