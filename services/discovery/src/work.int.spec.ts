@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@patchtrail/testing';
+import { newTraceparent } from '@patchtrail/telemetry';
 import { createAptArchive } from './adapters/feeds/apt-archive.js';
 import { openRepository, type Repository } from './adapters/feeds/signed-repository.suite.js';
+import { transactOn } from './adapters/postgres/tx.js';
 import { workQueue } from './adapters/postgres/work-queue.js';
+import type { Transact } from './application/ports.js';
+import { workRound } from './application/work-round.js';
 import {
   type Discovery,
   enrol,
@@ -86,6 +90,21 @@ describe('background work', () => {
     await discovery.work();
     expect([...before, ...(await found())].sort()).toEqual(['a@2', 'b@2', 'c@2', 'd@2']);
     expect(await left()).toEqual([]);
+  });
+
+  it('that is killed before endpoints are asked about again stays to be done', async () => {
+    const { db } = discovery;
+    const id = randomUUID();
+    const caused = { correlationId: id, causationId: id, traceparent: newTraceparent() };
+    const origin = () => ({ actor: 'spec', at: '2026-11-21T09:00:00.000Z', ...caused });
+    const killed = () => Promise.reject(new Error('killed'));
+    const transact: Transact = (from, work) =>
+      transactOn(db)(from, (tx) => work({ ...tx, work: { ...tx.work, add: killed } }));
+    const { signal } = new AbortController();
+    await expect(workRound({ transact, archive, origin, signal }, 3_600_000)).rejects.toThrow(
+      'killed',
+    );
+    expect(await left()).toContainEqual({ kind: 'candidates', attempts: 0, cause: null });
   });
 
   it('that fails for one patch goes on with the others, and is tried again later', async () => {

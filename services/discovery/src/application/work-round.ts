@@ -46,8 +46,9 @@ async function considerAll(
   await Promise.all(Array.from({ length: PACKAGES_AT_ONCE_MAX }, worker));
   // Stopped half-way: the items stay, and the next process takes them up.
   if (ports.signal.aborted) return { done: 0, failures };
-  await settle(ports, items, failures);
+  // First, for who is killed in between finds the items again.
   await assessLater(ports, endpointIds);
+  await settle(ports, items, failures);
   return { done: items.length, failures };
 }
 
