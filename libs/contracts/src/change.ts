@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto';
 import { type Static, Type } from '@sinclair/typebox';
 import canonicalize from 'canonicalize';
-import { Selector } from './selector.js';
-import { Count, Digest, Id, literals, Text } from './vocabulary.js';
+import { type SelectableEndpoint, Selector } from './selector.js';
+import {
+  BusinessImpact,
+  Count,
+  Digest,
+  Environment,
+  Exposure,
+  Id,
+  literals,
+  Text,
+} from './vocabulary.js';
 
 /** Endpoints in flight at once: a number, or percent of the ring, at least 1. */
 export const Cap = Type.Object(
@@ -66,12 +75,39 @@ export const PatchRef = Type.Object(
 );
 export type PatchRef = Static<typeof PatchRef>;
 
+/** What endpoints in scope were like when approval was asked for; no others were judged. */
+export const Reach = Type.Object(
+  {
+    departments: Type.Array(Text, { minItems: 1, maxItems: 10_000 }),
+    environments: Type.Array(Environment, { minItems: 1 }),
+    businessImpacts: Type.Array(BusinessImpact, { minItems: 1 }),
+    exposures: Type.Array(Exposure, { minItems: 1 }),
+  },
+  { additionalProperties: false },
+);
+export type Reach = Static<typeof Reach>;
+
+/** Whether those who approved had such an endpoint before them. */
+export function isWithin(
+  { attributes }: SelectableEndpoint,
+  { departments, environments, businessImpacts, exposures }: Reach,
+): boolean {
+  return (
+    departments.includes(attributes.department) &&
+    environments.includes(attributes.environment) &&
+    businessImpacts.includes(attributes.businessImpact) &&
+    exposures.includes(attributes.exposure)
+  );
+}
+
 /** What every vote and every authorization is bound to. */
 export const Change = Type.Object(
   {
     patches: Type.Array(PatchRef, { minItems: 1, maxItems: 100 }),
     scope: Selector,
     plan: Plan,
+    /** Of the scope, only endpoints within it take part; changes from before it was kept have none. */
+    reach: Type.Optional(Reach),
   },
   { additionalProperties: false },
 );

@@ -19,7 +19,7 @@ export {
   MALFORMED_MESSAGE,
 } from './dead-letter.js';
 export { decoder } from './decoder.js';
-export { Cap, Change, digestOf, PatchRef, Plan, Ring } from './change.js';
+export { Cap, Change, digestOf, isWithin, PatchRef, Plan, Reach, Ring } from './change.js';
 export {
   type GroupSelectors,
   matchesSelector,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { REQUESTS_TOPIC } from '@patchtrail/contracts';
+import { discovery, ENDPOINTS_TOPIC, REQUESTS_TOPIC } from '@patchtrail/contracts';
 import { openApiDifference } from '@patchtrail/platform';
-import { eventually } from '@patchtrail/testing';
+import { eventually, exampleAttributes, exampleMessage } from '@patchtrail/testing';
 import {
   agentOf,
   at,
@@ -104,6 +104,30 @@ describe('a rollout that goes well', () => {
     });
     const before = `?as_of=2026-01-01T00:00:00Z`;
     expect((await deployment.send('GET', `/v1/rollouts/${rolloutId}${before}`)).status).toBe(404);
+  });
+
+  it('takes in only such endpoints as it was approved for, whatever they have become since', async () => {
+    const [one, other] = [enrolled('pilot', PATCH.patchId), enrolled('pilot', PATCH.patchId)];
+    await publishFleet(deployment, [one, other]);
+    const { endpointId } = other;
+    const { department, environment, businessImpact, exposure } = exampleAttributes();
+    const attributes = exampleAttributes({ department: 'Operations', labels: { ring: 'pilot' } });
+    const relabelled = { endpointId, attributes };
+    await deployment.bus.publish(ENDPOINTS_TOPIC, [
+      exampleMessage(discovery.EndpointAttributesChanged, endpointId, relabelled),
+    ]);
+    const scope = { endpointIds: [one.endpointId, endpointId] };
+    const reach = {
+      ...{ departments: [department], environments: [environment] },
+      ...{ businessImpacts: [businessImpact], exposures: [exposure] },
+    };
+    const authorized = authorizing(planOf(RINGS), scope, { reach });
+    const rolloutId = await rolloutOf(deployment, authorized);
+    await runLease(agentOf(deployment, one));
+    expect(await untilStatus(deployment, rolloutId, 'completed')).toMatchObject({
+      ...{ reach, cohort: { excludedCount: 1 }, totals: { planned: 1, verified: 1 } },
+    });
+    expect((await agentOf(deployment, other).poll()).status).toBe(204);
   });
 
   it('is one rollout, however often its authorization arrives', async () => {

@@ -17,6 +17,7 @@ import {
   OUTCOMES_TOPIC,
   PATCHES_TOPIC,
   type Plan,
+  type Reach,
   REQUESTS_TOPIC,
   ROLLOUTS_TOPIC,
   type Selector,
@@ -176,9 +177,14 @@ export async function publishFleet(
 }
 
 /** The approval's message, and the rollout that follows from it. */
-export function authorizing(plan: Plan, scope: Selector, uptoRing = plan.rings.length - 1) {
+export function authorizing(
+  plan: Plan,
+  scope: Selector,
+  { uptoRing = plan.rings.length - 1, reach }: { uptoRing?: number; reach?: Reach } = {},
+) {
   const { patchId, revision, contentDigest } = PATCH;
-  const change = { patches: [{ patchId, revision, contentDigest }], scope, plan };
+  const limit = reach === undefined ? {} : { reach };
+  const change = { patches: [{ patchId, revision, contentDigest }], scope, plan, ...limit };
   const requestId = randomUUID();
   const data = { requestId, change, changeDigest: digestOf(change), uptoRing };
   return { requestId, message: exampleMessage(approval.RingsAuthorized, requestId, data), data };

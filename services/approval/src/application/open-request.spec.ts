@@ -135,6 +135,10 @@ describe('the change of a request', () => {
       })),
       scope,
       plan: { ...change.plan, templateId, templateRevision: 0 },
+      reach: {
+        ...{ departments: ['Finance'], environments: ['production'] },
+        ...{ businessImpacts: ['moderate'], exposures: ['none'] },
+      },
     });
     expect(opening.changeDigest).toBe(digestOf(opening.change));
   });

@@ -13,7 +13,7 @@ import type {
   ApprovalRequestCommand,
   ApprovalRequestEvent,
 } from '../domain/approval-request.js';
-import type { Change, Selector } from '../domain/change.js';
+import type { Change, Reach, Selector } from '../domain/change.js';
 import { BUILT_IN_POLICY, BUILT_IN_POLICY_ID } from '../domain/default-policy.js';
 import { type PolicyFacts, ruleFor } from './evaluate-policy.js';
 import {
@@ -83,9 +83,11 @@ async function opening(
   checkSelector(input.scope, groups, 'scope');
   const patches = await resolvePatches(fleet, input.patchIds);
   const plan = await planFrom(ports.templates, input.planTemplateId, groups);
-  const change: Change = { patches: patches.map(refTo), scope: input.scope, plan };
-  checkSize(change);
+  const asked: Change = { patches: patches.map(refTo), scope: input.scope, plan };
+  checkSize(asked);
   const impact = await assess(fleet, patches, input.scope, groups);
+  const change: Change = { ...asked, reach: reachOf(impact) };
+  checkSize(change);
   const policy = await policyInForce(ports);
   const facts = factsOf(actor, patches, impact, plan);
   const rule = ruleFor(policy.content, facts);
@@ -112,6 +114,10 @@ async function opening(
     timerId: commandIdFrom('approval-request-expiry', requestId),
     at,
   };
+}
+
+function reachOf({ departments, environments, impacts, exposures }: Impact): Reach {
+  return { departments, environments, businessImpacts: impacts, exposures };
 }
 
 const refTo = ({ patchId, revision, contentDigest }: KnownPatch) => ({

@@ -25,11 +25,21 @@ export type Rollout = Readonly<{
   rollback: 'automatic' | 'manual';
 }>;
 
+/** What endpoints in scope were like when approval was asked for; no others were judged. */
+export type Reach = Readonly<{
+  departments: readonly string[];
+  environments: readonly ('production' | 'staging' | 'development')[];
+  businessImpacts: readonly ('low' | 'moderate' | 'high' | 'mission-critical')[];
+  exposures: readonly ('public' | 'controlled' | 'none')[];
+}>;
+
 /** What is approved, by value; its canonical digest is what every vote is bound to. */
 export type Change = Readonly<{
   patches: readonly Readonly<{ patchId: string; revision: number; contentDigest: string }>[];
   scope: Selector;
   plan: Rollout & Readonly<{ templateId: string; templateRevision: number }>;
+  /** Changes from before it was kept have none. */
+  reach?: Reach;
 }>;
 
 export type Category = 'critical-security' | 'important' | 'feature' | 'optional';

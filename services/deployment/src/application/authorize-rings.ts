@@ -19,9 +19,8 @@ export async function authorizeRings(
     throw new DomainError('digest-mismatch', `changeDigest: the change has the digest ${digest}`);
   }
   const rolloutId = rolloutIdOf(requestId);
-  const { plan, patches, scope } = change;
   const { at } = context;
-  const data = { rolloutId, requestId, changeDigest, plan, patches, scope, uptoRing, at };
+  const data = { rolloutId, requestId, changeDigest, ...change, uptoRing, at };
   await handle(rollouts, rolloutStream(rolloutId), { type: 'AuthorizeRings', data }, context);
   return rolloutId;
 }

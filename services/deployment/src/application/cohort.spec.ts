@@ -21,6 +21,29 @@ describe('a cohort', () => {
 
   it('takes each endpoint in scope into the first ring that matches, and counts the others', () =>
     expect(draft).toEqual({ rings: [[['e1', 'e2']], [['e3']], [['e4']]], excludedCount: 1 }));
+  it('leaves out and counts who is not such as it was approved for', () => {
+    const { department, environment, businessImpact, exposure } = attributesOf('pilot');
+    const reach = {
+      ...{ departments: [department], environments: [environment] },
+      ...{ businessImpacts: [businessImpact], exposures: [exposure] },
+    };
+    const changes = [
+      { department: 'Operations' },
+      { environment: 'development' },
+      { businessImpact: 'high' },
+      { exposure: 'public' },
+    ] as const;
+    const others = changes.map((change, n) => ({
+      endpointId: `other${n}`,
+      attributes: { ...attributesOf('pilot'), ...change },
+    }));
+    const all = [...needing, ...others];
+    const rings = [[['e1', 'e2']], [['e3']], []];
+    const approved = draftCohort({ plan, scope: {}, reach }, all, groups);
+    expect(approved).toEqual({ rings, excludedCount: others.length });
+    const unlimited = draftCohort({ plan, scope: {} }, all, groups);
+    expect(unlimited.rings[0]).toEqual([['e1', 'e2', 'other0', 'other1', 'other2', 'other3']]);
+  });
   it('does not depend on the order in which endpoints are found', () => {
     const reversed = [...needing, ...more].reverse();
     expect(draftCohort({ plan, scope }, reversed, groups)).toEqual(draft);

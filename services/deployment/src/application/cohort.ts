@@ -1,12 +1,19 @@
-import { digestOf, type GroupSelectors, matchesSelector } from '@patchtrail/contracts';
+import { digestOf, type GroupSelectors, isWithin, matchesSelector } from '@patchtrail/contracts';
 import type { SelectableEndpoint } from '@patchtrail/contracts';
-import { capOf, partCountOf, type Plan, type Ring, type Selector } from '../domain/plan.js';
+import {
+  capOf,
+  partCountOf,
+  type Plan,
+  type Reach,
+  type Ring,
+  type Selector,
+} from '../domain/plan.js';
 import type { CohortRing } from '../domain/rollout-messages.js';
 
 /** Who takes part: the endpoint ids of each part of each ring. */
 export type CohortDraft = Readonly<{
   rings: readonly (readonly (readonly string[])[])[];
-  /** In scope and in need, but matched by no ring. */
+  /** In scope and in need, but matched by no ring, or such as nobody has approved it for. */
   excludedCount: number;
 }>;
 
@@ -15,7 +22,7 @@ const PART_SIZE = 500;
 
 /** Every endpoint in scope goes to the first ring that matches; the same input gives the same draft. */
 export function draftCohort(
-  { plan, scope }: { plan: Plan; scope: Selector },
+  { plan, scope, reach }: { plan: Plan; scope: Selector; reach?: Reach },
   needing: readonly SelectableEndpoint[],
   groups: GroupSelectors,
   partSize = PART_SIZE,
@@ -26,8 +33,9 @@ export function draftCohort(
   const members: string[][] = plan.rings.map(() => []);
   let excludedCount = 0;
   for (const endpoint of inScope) {
-    const ring = plan.rings.findIndex(({ selector }) =>
-      matchesSelector(endpoint, selector, groups),
+    const isApproved = reach === undefined || isWithin(endpoint, reach);
+    const ring = plan.rings.findIndex(
+      ({ selector }) => isApproved && matchesSelector(endpoint, selector, groups),
     );
     const taken = members[ring];
     if (taken === undefined) excludedCount += 1;

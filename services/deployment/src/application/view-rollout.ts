@@ -84,10 +84,12 @@ function viewOf(
   happened: readonly Happened<RolloutEvent>[],
   members: readonly Member[],
 ) {
-  const { rolloutId, requestId, changeDigest, plan, patches, scope, uptoRing, epoch } = rollout;
+  const { rolloutId, requestId, changeDigest, plan, patches, uptoRing, epoch } = rollout;
+  const { scope, reach } = rollout;
   const rings = plan.rings.map((_, ring) => ringView(rollout, happened, members, ring));
   return {
     ...{ rolloutId, requestId, changeDigest, plan, patches, scope, uptoRing, epoch },
+    ...(reach === undefined ? {} : { reach }),
     status: rollout.outcome ?? rollout.status,
     isWaitingForAuthorization: isWaiting(rollout),
     createdAt: happened[0]?.at ?? null,

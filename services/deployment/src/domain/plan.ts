@@ -30,6 +30,14 @@ export type Plan = {
   rollback: 'automatic' | 'manual';
 };
 
+/** What endpoints were like that a change was approved for. */
+export type Reach = {
+  departments: string[];
+  environments: ('production' | 'staging' | 'development')[];
+  businessImpacts: ('low' | 'moderate' | 'high' | 'mission-critical')[];
+  exposures: ('public' | 'controlled' | 'none')[];
+};
+
 export type PatchRef = { patchId: string; revision: number; contentDigest: string };
 
 /** Endpoints of a ring that may be in flight at once: percent rounds up, never below 1. */

@@ -1,6 +1,6 @@
 import type { Message } from '@patchtrail/event-sourcing';
 import type { Counters, GateInputs } from './counters.js';
-import type { PatchRef, Plan, Selector } from './plan.js';
+import type { PatchRef, Plan, Reach, Selector } from './plan.js';
 import type { TimerScheduled } from './timer.js';
 
 export type RolloutOutcome =
@@ -28,6 +28,8 @@ type Creation = {
   plan: Plan;
   patches: PatchRef[];
   scope: Selector;
+  /** Rollouts from before it was kept have none. */
+  reach?: Reach;
   /** Index of the last ring that may open. */
   uptoRing: number;
 };

@@ -1,5 +1,5 @@
 import type { GateInputs } from './counters.js';
-import type { PatchRef, Plan, Selector } from './plan.js';
+import type { PatchRef, Plan, Reach, Selector } from './plan.js';
 import type { CohortRing, RolloutEvent, RolloutOutcome } from './rollout-messages.js';
 
 export type Wave = Readonly<{
@@ -20,6 +20,7 @@ export type CreatedRollout = Readonly<{
   plan: Plan;
   patches: readonly PatchRef[];
   scope: Selector;
+  reach?: Reach;
   uptoRing: number;
   /** A lease of a lower epoch may not start. */
   epoch: number;

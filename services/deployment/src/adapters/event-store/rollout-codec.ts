@@ -1,6 +1,7 @@
 import {
   PatchRef,
   Plan,
+  Reach,
   Selector,
   decoder,
   Count,
@@ -40,6 +41,7 @@ const decoders: Decoders = {
       plan: Plan,
       patches: list(PatchRef),
       scope: Selector,
+      reach: Type.Optional(Reach),
       uptoRing: Count,
     }),
   ),

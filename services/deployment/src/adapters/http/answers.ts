@@ -109,7 +109,7 @@ export const RolloutAnswer = named(
     rolloutId: Id,
     requestId: Id,
     changeDigest: Digest,
-    ...Type.Pick(Change, ['plan', 'patches', 'scope']).properties,
+    ...Type.Pick(Change, ['plan', 'patches', 'scope', 'reach']).properties,
     /** Index of the last ring that may open. */
     uptoRing: Type.Integer(),
     epoch: Count,
