@@ -1,11 +1,14 @@
 import { lane } from '@patchtrail/testing/lane';
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { chmod, cp, mkdir, mkdtemp, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serverAccount } from './account.js';
 import { usable } from './binaries.js';
 import { type EmbeddedPackage, embeddedPackage, repairLinks } from './embedded.js';
+
+// Copies of a thousand files, on a disk that others use; longer than a command may take.
+jest.setTimeout(180_000);
 
 const installed = await embeddedPackage();
 const account = await serverAccount();
