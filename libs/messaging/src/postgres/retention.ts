@@ -16,10 +16,11 @@ export type BusRetention = Readonly<{
 }>;
 
 /**
- * Deletes messages of more than 7 days, at once and then every hour. What a known group has not consumed is never
- * deleted, however old: a known group is one of `groups`, or one that has ever committed an offset
- * in the topic. A group that is gone for good holds back its topics until its rows are taken out of
- * `group_offsets`. Each partition keeps its newest message, for the next offset follows from it.
+ * Deletes messages of more than 7 days, at once and then every hour. What a known group has not
+ * consumed is never deleted, however old: a known group is one of `groups`, or one that has ever
+ * committed an offset in the topic. A group that is gone for good holds back its topics until its
+ * rows are taken out of `group_offsets`. Each partition keeps its newest message, for the next
+ * offset follows from it.
  */
 export async function runRetention(
   pool: Pool,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { pipeline as piped, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 
@@ -123,13 +123,16 @@ function manifestOf(place: string, text: string): Manifest {
 
 /** Line by line, but not with `readline`: for that U+2028 ends a line, and JSON holds it as it is. */
 async function* eventsIn(path: string): AsyncGenerator<ArchivedEvent> {
-  const unzipped = createReadStream(path).pipe(createGunzip()).setEncoding('utf8');
+  const unzipped = createGunzip();
+  // A failure of either ends both, and so the loop.
+  piped(createReadStream(path), unzipped, () => undefined);
   let rest = '';
-  for await (const chunk of unzipped) {
+  for await (const chunk of unzipped.setEncoding('utf8')) {
     const lines = (rest + String(chunk)).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) yield JSON.parse(line) as ArchivedEvent;
   }
+  if (rest !== '') throw new ArchiveDamaged(path, 'its last line has no end');
 }
 
 async function digestOf(path: string): Promise<string> {
