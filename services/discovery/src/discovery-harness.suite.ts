@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,7 @@ import { newTraceparent } from '@patchtrail/telemetry';
 import { openDatabase } from '@patchtrail/postgres';
 import { freshDatabase } from '@patchtrail/testing';
 import { createAptArchive } from './adapters/feeds/apt-archive.js';
+import type { Repository } from './adapters/feeds/signed-repository.suite.js';
 import { transactOn } from './adapters/postgres/tx.js';
 import { workRound } from './application/work-round.js';
 import { discoveryMigrations } from './adapters/postgres/migrations.js';
@@ -175,6 +177,36 @@ export async function enrol(
 export function enrolment(token: string, credentialDigest: string, hostname: string) {
   const platform = { os: 'debian', release: '12', codename: 'bookworm', architecture: 'amd64' };
   return { token, credentialDigest, hostname, platform, hardwareModel: 'A', agentVersion: '0.1.0' };
+}
+
+/** Admits the archive; `used` are the sources of an endpoint that uses it. */
+export async function admit(
+  discovery: Discovery,
+  { uri, suite, keyring }: Pick<Repository, 'uri' | 'suite' | 'keyring'>,
+): Promise<Readonly<{ sourceId: string; used: readonly unknown[] }>> {
+  const components = ['main'];
+  const admitted = await discovery.call('POST', '/v1/package-sources', {
+    body: { uri, suite, components, architectures: ['amd64'], keyring },
+  });
+  const used = [{ uri: `${uri}/`, suite, components, keyFingerprints: [] }];
+  return { sourceId: text(admitted.body, 'sourceId'), used };
+}
+
+/** Sends an inventory that says something new. */
+export async function report(
+  discovery: Discovery,
+  { endpointId, credential }: Readonly<{ endpointId: string; credential: string }>,
+  body: ReturnType<typeof inventory>,
+): Promise<void> {
+  const path = `/v1/endpoints/${endpointId}/inventory`;
+  const answer = await discovery.call('PUT', path, { as: credential, body });
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  assert.equal(field(answer.body, 'changed'), true);
+}
+
+export async function patchesIn(discovery: Discovery): Promise<unknown> {
+  const { body } = await discovery.call('GET', '/v1/patches');
+  return field(body, 'data', 'items');
 }
 
 type Installed = readonly [name: string, version: string, more?: Readonly<Record<string, string>>];

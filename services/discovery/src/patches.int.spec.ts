@@ -1,8 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '@patchtrail/testing';
 import {
-  changelogText,
-  type DebSpec,
+  hello,
   openRepository,
   type Repository,
 } from './adapters/feeds/signed-repository.suite.js';
@@ -10,27 +9,23 @@ import { transactOn } from './adapters/postgres/tx.js';
 import type { ArchiveAnswer } from './application/archive.js';
 import { applyAnswer } from './application/sync-source.js';
 import {
+  admit,
   type Discovery,
   enrol,
   field,
   inventory,
+  patchesIn,
+  report,
   startDiscovery,
-  text,
 } from './discovery-harness.suite.js';
 import { parseRelease } from './domain/release.js';
 
-const changelog = changelogText('hello', [
-  { version: '1.2-1', text: 'Fix CVE-2026-0003.' },
-  { version: '1.1-1', text: 'Fix CVE-2026-0002 and CVE-2026-0002.' },
-  { version: '1.0-1', text: 'Fix CVE-2026-0001.' },
-]);
-const hello = (version: string): DebSpec => ({ name: 'hello', version, changelog });
 const dates = ['Fri, 20 Nov 2026 08:00:00 UTC', 'Fri, 20 Nov 2026 09:00:00 UTC'] as const;
 
 let discovery: Discovery;
 let repository: Repository;
 let sourceId: string;
-let used: unknown[];
+let used: readonly unknown[];
 
 beforeAll(async () => {
   repository = await openRepository();
@@ -39,30 +34,11 @@ afterAll(() => repository.remove());
 
 beforeEach(async () => {
   discovery = await startDiscovery();
-  const { uri, suite, keyring } = repository;
-  used = [{ uri: `${uri}/`, suite, components: ['main'], keyFingerprints: [] }];
-  const admitted = await discovery.call('POST', '/v1/package-sources', {
-    body: { uri, suite, components: ['main'], architectures: ['amd64'], keyring },
-  });
-  sourceId = text(admitted.body, 'sourceId');
+  ({ sourceId, used } = await admit(discovery, repository));
 });
 afterEach(() => discovery.stop());
 
 const sync = () => discovery.call('POST', `/v1/package-sources/${sourceId}/syncs`);
-
-async function report(
-  endpoint: Readonly<{ endpointId: string; credential: string }>,
-  body: ReturnType<typeof inventory>,
-) {
-  const path = `/v1/endpoints/${endpoint.endpointId}/inventory`;
-  const answer = await discovery.call('PUT', path, { as: endpoint.credential, body });
-  expect(answer).toMatchObject({ status: 200, body: { changed: true } });
-}
-
-async function patches(): Promise<unknown> {
-  const { body } = await discovery.call('GET', '/v1/patches');
-  return field(body, 'data', 'items');
-}
 
 async function rowsOf(endpointId: string): Promise<unknown> {
   const { body } = await discovery.call('GET', `/v1/endpoints/${endpointId}`);
@@ -81,6 +57,7 @@ describe('patches', () => {
     });
     const endpoint = await enrol(discovery, 'web-1');
     await report(
+      discovery,
       endpoint,
       inventory(
         1,
@@ -124,23 +101,25 @@ describe('patches', () => {
         { from: null, to: 'MISSING', installedVersion: '1.0-1', packages: ['hello:amd64'] },
       ],
     });
-    expect(await patches()).toMatchObject([{ title: 'hello 1.2-1', endpoints: { MISSING: 1 } }]);
+    expect(await patchesIn(discovery)).toMatchObject([
+      { title: 'hello 1.2-1', endpoints: { MISSING: 1 } },
+    ]);
   });
 
   it('are the same after the same work, and say nothing twice', async () => {
     await repository.publish({ packages: [hello('1.2-1')] });
     const endpoint = await enrol(discovery, 'web-1');
     await sync();
-    await report(endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
+    await report(discovery, endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
     await discovery.work();
-    const before = await patches();
+    const before = await patchesIn(discovery);
     await discovery.events();
     await discovery.db.run(
       `INSERT INTO discovery_work (kind, endpoint_id) VALUES ('candidates', $1), ('applicability', $1)`,
       [endpoint.endpointId],
     );
     expect(await discovery.work()).toEqual([]);
-    expect(await patches()).toEqual(before);
+    expect(await patchesIn(discovery)).toEqual(before);
     expect(await discovery.events()).toEqual([]);
   });
 
@@ -149,6 +128,7 @@ describe('patches', () => {
     const endpoint = await enrol(discovery, 'web-1');
     await sync();
     await report(
+      discovery,
       endpoint,
       inventory(
         1,
@@ -162,6 +142,7 @@ describe('patches', () => {
     await discovery.work();
     await discovery.events();
     await report(
+      discovery,
       endpoint,
       inventory(
         2,
@@ -187,10 +168,10 @@ describe('patches', () => {
     await repository.publish({ packages: [hello('1.2-1')] });
     const [one, two] = [await enrol(discovery, 'web-1'), await enrol(discovery, 'web-2')];
     await sync();
-    await report(two, inventory(1, [['hello', '1.0-1']]));
+    await report(discovery, two, inventory(1, [['hello', '1.0-1']]));
     await discovery.work();
-    expect(await patches()).toEqual([]);
-    await report(one, inventory(1, [['hello', '1.1-1']], { sources: used }));
+    expect(await patchesIn(discovery)).toEqual([]);
+    await report(discovery, one, inventory(1, [['hello', '1.1-1']], { sources: used }));
     await discovery.work();
     expect(await rowsOf(one.endpointId)).toMatchObject([{ state: 'MISSING' }]);
     expect(await rowsOf(two.endpointId)).toEqual([]);
@@ -200,9 +181,9 @@ describe('patches', () => {
     await repository.publish({ packages: [hello('1.2-1')] });
     const [old, current] = [await enrol(discovery, 'web-1'), await enrol(discovery, 'web-2')];
     await sync();
-    await report(current, inventory(1, [['hello', '1.2-1']], { sources: used }));
+    await report(discovery, current, inventory(1, [['hello', '1.2-1']], { sources: used }));
     await discovery.work();
-    await report(old, inventory(1, [['hello', '1.1-1']], { sources: used }));
+    await report(discovery, old, inventory(1, [['hello', '1.1-1']], { sources: used }));
     await discovery.work();
     expect(await rowsOf(current.endpointId)).toMatchObject([{ state: 'INSTALLED' }]);
   });
@@ -211,10 +192,10 @@ describe('patches', () => {
     await repository.publish({ packages: [hello('1.2-1')] });
     const [one, two] = [await enrol(discovery, 'web-1'), await enrol(discovery, 'web-2')];
     await sync();
-    await report(one, inventory(1, [['hello', '1.1-1']], { sources: used }));
+    await report(discovery, one, inventory(1, [['hello', '1.1-1']], { sources: used }));
     await discovery.work();
     await discovery.events();
-    await report(two, inventory(1, [['hello', '0.9-1']], { sources: used }));
+    await report(discovery, two, inventory(1, [['hello', '0.9-1']], { sources: used }));
     await discovery.work();
     const [revised] = await discovery.events('PatchRevised');
     expect(revised?.data).toMatchObject({
@@ -228,7 +209,7 @@ describe('patches', () => {
     await repository.publish({ packages: [hello('1.1-1')], date: dates[0] });
     const endpoint = await enrol(discovery, 'web-1');
     await sync();
-    await report(endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
+    await report(discovery, endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
     await discovery.work();
     const [older] = await discovery.events('PatchDiscovered');
     await repository.publish({ packages: [hello('1.2-1')], date: dates[1] });
@@ -248,9 +229,9 @@ describe('patches', () => {
     await repository.publish({ packages: [hello('1.2-1')], extraFields: 'NotAutomatic: yes' });
     const endpoint = await enrol(discovery, 'web-1');
     await sync();
-    await report(endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
+    await report(discovery, endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
     await discovery.work();
-    expect(await patches()).toEqual([]);
+    expect(await patchesIn(discovery)).toEqual([]);
     const { body } = await discovery.call('GET', `/v1/endpoints/${endpoint.endpointId}`);
     expect(field(body, 'data', 'aptCheck', 'agrees')).toBe(true);
   });
@@ -269,6 +250,7 @@ describe('an endpoint beside the index', () => {
       ['tool', '1'],
     ] as const;
     await report(
+      discovery,
       endpoint,
       inventory(1, packages, {
         ...{ sources: used, holds: ['tool:amd64'], pendingUpgrades: pending('1.1-1') },
@@ -283,6 +265,7 @@ describe('an endpoint beside the index', () => {
       ],
     });
     await report(
+      discovery,
       endpoint,
       inventory(2, [['hello', '1.0-1']], { sources: used, pendingUpgrades: pending('1.2-1') }),
     );
@@ -344,7 +327,7 @@ describe('syncs', () => {
   it('are done in time, and what was found goes out', async () => {
     await repository.publish({ packages: [hello('1.2-1')] });
     const endpoint = await enrol(discovery, 'web-1');
-    await report(endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
+    await report(discovery, endpoint, inventory(1, [['hello', '1.0-1']], { sources: used }));
     await discovery.service.start();
     await eventually(async () => {
       expect(await rowsOf(endpoint.endpointId)).toMatchObject([{ state: 'MISSING' }]);

@@ -149,6 +149,15 @@ export function changelogText(
     .join('');
 }
 
+const HELLO = changelogText('hello', [
+  { version: '1.2-1', text: 'Fix CVE-2026-0003.' },
+  { version: '1.1-1', text: 'Fix CVE-2026-0002 and CVE-2026-0002.' },
+  { version: '1.0-1', text: 'Fix CVE-2026-0001.' },
+]);
+
+/** A package whose three versions each mend something. */
+export const hello = (version: string): DebSpec => ({ name: 'hello', version, changelog: HELLO });
+
 export async function makeDeb(spec: DebSpec): Promise<Buffer> {
   const tar = pack();
   const doc = `./usr/share/doc/${spec.name}`;
