@@ -1,7 +1,6 @@
-import type { Sql } from '@patchtrail/postgres';
+import { deleteOlder, type Sql } from '@patchtrail/postgres';
 
 const DAY_MS = 86_400_000;
-const BATCH = 1_000;
 
 /**
  * How long a consumer knows what it has had. It must outlive every way in which a message can come
@@ -14,20 +13,12 @@ const REFUSED_KEPT_MS = 90 * DAY_MS;
 
 /** Forgets up to 1,000 messages consumed more than 30 days ago; how many it forgot. */
 export async function purgeInbox(db: Sql, now: Date): Promise<number> {
-  return db.run(
-    `DELETE FROM inbox WHERE ctid IN (
-       SELECT ctid FROM inbox WHERE consumed_at < $1
-       ORDER BY consumed_at LIMIT $2 FOR UPDATE SKIP LOCKED)`,
-    [new Date(now.getTime() - INBOX_KEPT_MS), BATCH],
-  );
+  const before = new Date(now.getTime() - INBOX_KEPT_MS);
+  return deleteOlder(db, { table: 'inbox', column: 'consumed_at' }, before);
 }
 
 /** Forgets up to 1,000 messages refused more than 90 days ago; how many it forgot. */
 export async function purgeRefusedMessages(db: Sql, now: Date): Promise<number> {
-  return db.run(
-    `DELETE FROM refused_messages WHERE ctid IN (
-       SELECT ctid FROM refused_messages WHERE refused_at < $1
-       ORDER BY refused_at LIMIT $2 FOR UPDATE SKIP LOCKED)`,
-    [new Date(now.getTime() - REFUSED_KEPT_MS), BATCH],
-  );
+  const before = new Date(now.getTime() - REFUSED_KEPT_MS);
+  return deleteOlder(db, { table: 'refused_messages', column: 'refused_at' }, before);
 }

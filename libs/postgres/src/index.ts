@@ -1,4 +1,5 @@
 export { type Database, type DatabaseOptions, openDatabase } from './database.js';
+export { deleteOlder } from './delete-older.js';
 export { type FailureColumns, failureColumns } from './failure-columns.js';
 export {
   type FencedLease,

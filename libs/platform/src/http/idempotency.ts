@@ -1,4 +1,10 @@
-import { type Database, type Migration, type Sql, SqlError } from '@patchtrail/postgres';
+import {
+  type Database,
+  deleteOlder,
+  type Migration,
+  type Sql,
+  SqlError,
+} from '@patchtrail/postgres';
 import { type Problem, problem } from './problem.js';
 import type { Idempotency } from './request-parts.js';
 
@@ -20,7 +26,6 @@ export const idempotencyMigration: Migration = {
 const IN_FLIGHT_WAIT = '2s';
 const LOCK_NOT_AVAILABLE = '55P03';
 const KEPT_MS = 24 * 3_600_000;
-const PURGE_BATCH = 1_000;
 
 type KeyRow = { payload_digest: string };
 
@@ -106,12 +111,8 @@ export async function claim(db: Sql, idempotency: Idempotency | null): Promise<v
 
 /** Forgets up to 1,000 keys older than 24 hours; how many it forgot. */
 export async function purgeIdempotencyKeys(db: Sql, now: Date): Promise<number> {
-  return db.run(
-    `DELETE FROM idempotency_keys WHERE ctid IN (
-       SELECT ctid FROM idempotency_keys WHERE created_at < $1
-       ORDER BY created_at LIMIT ${String(PURGE_BATCH)} FOR UPDATE SKIP LOCKED)`,
-    [new Date(now.getTime() - KEPT_MS)],
-  );
+  const before = new Date(now.getTime() - KEPT_MS);
+  return deleteOlder(db, { table: 'idempotency_keys', column: 'created_at' }, before);
 }
 
 function refuseReuse(row: KeyRow, payloadDigest: string): void {
